@@ -1,0 +1,1 @@
+//! Registry pull credentials for Kubernetes, kept fresh.

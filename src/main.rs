@@ -1,0 +1,3 @@
+//! The `pullmint` command.
+
+fn main() {}

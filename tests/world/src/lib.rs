@@ -1,0 +1,1 @@
+//! A real Kubernetes, a real registry and emulated clouds on one machine, for tests, the demo and benchmarks.
