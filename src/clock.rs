@@ -1,0 +1,68 @@
+//! Time as an input. Nothing else in pullmint reads a clock.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+/// Tells the time and waits for it.
+#[async_trait]
+pub trait Clock: Debug + Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+
+    /// Returns once [`Clock::now`] has reached `at`, at once when it already has.
+    ///
+    /// The wait is cut into slices, so that a wall clock that was set, or a machine that slept,
+    /// delays the return by one slice at most.
+    async fn sleep_until(&self, at: Timestamp) {
+        loop {
+            let left = at.duration_since(self.now());
+            let Ok(left) = Duration::try_from(left) else {
+                return;
+            };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LONGEST_SLICE)).await;
+        }
+    }
+}
+
+/// How long a sleep trusts that the wall clock and the monotonic clock agree.
+const LONGEST_SLICE: Duration = Duration::from_secs(30);
+
+/// The machine's wall clock.
+#[derive(Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "the one lawful reading of the wall clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A clock that starts at a chosen instant and follows tokio's time, which tests can pause and advance.
+#[derive(Debug)]
+pub struct TokioClock {
+    start: Timestamp,
+    origin: tokio::time::Instant,
+}
+
+impl TokioClock {
+    /// A clock that shows `start` now.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "the one lawful reading of tokio's clock")]
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self { start, origin: tokio::time::Instant::now() }
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.origin.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.start.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+}

@@ -1,0 +1,3 @@
+//! The configuration: a directory with `pullmint.toml` for everything and one `NAME.toml` per registry.
+
+pub mod settings;

@@ -1,0 +1,81 @@
+//! Why a cloud gave no credential, in the terms of what the caller should do about it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// A boxed error with everything below it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A mint, a verification or a revocation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempt}")]
+pub struct MintError {
+    /// What to do about it, in one word.
+    pub reason: Reason,
+    /// What was attempted, and on what: "ask ECR in eu-west-1 for an authorization token".
+    pub attempt: Cow<'static, str>,
+    /// What a person can do: one sentence, with the exact permission, setting or error number.
+    pub remedy: Cow<'static, str>,
+    /// How long the other side asked us to stay away.
+    pub retry_after: Option<Duration>,
+    /// What went wrong below. Never carries a response body or a secret.
+    #[source]
+    pub source: Option<BoxError>,
+}
+
+impl MintError {
+    /// The attempt and every cause below it, on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.attempt.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// The five kinds of failure. One spelling serves the metric label, the event and the status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The cloud knows who asks and says no. Lasts until a person grants something.
+    Denied,
+    /// The question itself is wrong: no identity, unknown tenant, missing file. Lasts until a person mends it.
+    Misconfigured,
+    /// Asked too often. Passes by itself.
+    Throttled,
+    /// An answer that makes no sense: a 5xx, a body that does not parse, a token already expired.
+    Unexpected,
+    /// No answer: DNS, connection, TLS, time-out.
+    Unreachable,
+}
+
+impl Reason {
+    /// All of them, for labels that exist from the start.
+    pub const ALL: [Self; 5] =
+        [Self::Denied, Self::Misconfigured, Self::Throttled, Self::Unexpected, Self::Unreachable];
+
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Misconfigured => "misconfigured",
+            Self::Throttled => "throttled",
+            Self::Unexpected => "unexpected",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// Whether trying again soon is pointless, since a person has to act first.
+    #[must_use]
+    pub const fn lasts(self) -> bool {
+        matches!(self, Self::Denied | Self::Misconfigured)
+    }
+}
