@@ -26,6 +26,11 @@ pub trait Provider: Debug + Send + Sync {
     /// [`MintError`], with a reason that tells when it makes sense to ask again.
     async fn mint(&self) -> Result<Credential, MintError>;
 
+    /// Whether asking costs nothing and may bring something new at any time, as with a file that others write.
+    fn is_polled(&self) -> bool {
+        false
+    }
+
     /// Deletes a replaced credential at its issuer. Succeeds when it is already gone.
     ///
     /// Called for credentials with a [`TokenHandle`] only.

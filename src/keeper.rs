@@ -1,0 +1,355 @@
+//! Keeps one registry's credential alive: mint, verify, publish, sleep. One task per registry.
+//!
+//! The keeper is the only writer of its [`Slot`]. It knows no Secrets; from the syncer it learns one value,
+//! the [`Coverage`], which tells when a replaced token may be deleted at its issuer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::credential::{Credential, Expiry};
+use crate::provider::{MintError, Provider, Reason};
+use crate::registry::RegistryName;
+
+pub mod cron;
+pub mod schedule;
+pub mod slot;
+
+use schedule::{Failures, History, Life};
+use slot::{Coverage, Failure, Minted, Retired, Slot, Verification};
+
+/// A mint that takes longer has failed.
+const MINT_TIMEOUT: Duration = Duration::from_secs(45);
+
+/// A verification or a revocation that takes longer gave no verdict.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Between two tries to delete a token at its issuer.
+const REVOKE_RETRY: Duration = Duration::from_secs(60);
+
+/// What a keeper is told once.
+#[derive(Debug)]
+pub struct Task {
+    /// Whose credential this is.
+    pub registry: RegistryName,
+    /// Who mints it.
+    pub provider: Arc<dyn Provider>,
+    /// The part of the life after which it is renewed.
+    pub renew_at: f64,
+    /// Whether the registry is asked before a credential is published.
+    pub verify: bool,
+}
+
+/// One registry's keeper.
+#[derive(Debug)]
+pub struct Keeper {
+    task: Task,
+    clock: Arc<dyn Clock>,
+    slot: watch::Sender<Slot>,
+    coverage: watch::Receiver<Coverage>,
+    renew_now: Arc<Notify>,
+    last_attempt: Option<Timestamp>,
+    retry_after: Option<Duration>,
+    verified_at: Option<Timestamp>,
+    revoke_not_before: Timestamp,
+}
+
+impl Keeper {
+    /// A keeper that goes on from what `slot` holds: nothing, or what an earlier process left.
+    #[must_use]
+    pub fn new(
+        task: Task,
+        clock: Arc<dyn Clock>,
+        slot: watch::Sender<Slot>,
+        coverage: watch::Receiver<Coverage>,
+    ) -> Self {
+        Self {
+            task,
+            clock,
+            slot,
+            coverage,
+            renew_now: Arc::default(),
+            last_attempt: None,
+            retry_after: None,
+            verified_at: None,
+            revoke_not_before: Timestamp::MIN,
+        }
+    }
+
+    /// Notify it, and the keeper renews at once. Several notifications are one.
+    #[must_use]
+    pub fn renew_now(&self) -> Arc<Notify> {
+        Arc::clone(&self.renew_now)
+    }
+
+    /// Renews for ever.
+    pub async fn run(mut self) {
+        loop {
+            let due = self.plan();
+            let revoke_at = self.next_revocation();
+            let renew_now = Arc::clone(&self.renew_now);
+            let clock = Arc::clone(&self.clock);
+            tokio::select! {
+                () = clock.sleep_until(due) => self.attempt().await,
+                () = renew_now.notified() => self.attempt().await,
+                () = clock.sleep_until(revoke_at), if revoke_at < Timestamp::MAX => self.revoke_due().await,
+                Ok(()) = self.coverage.changed() => self.note_coverage(),
+            }
+        }
+    }
+
+    /// One attempt, for those who want a single pass; the slot tells how it went.
+    pub async fn run_once(mut self) {
+        if self.plan() <= self.clock.now() {
+            self.attempt().await;
+        }
+    }
+
+    /// Decides when to ask next, and lets everybody know.
+    fn plan(&mut self) -> Timestamp {
+        let slot = self.slot.borrow();
+        let history = History {
+            life: slot
+                .current
+                .as_ref()
+                .map(|minted| Life { minted_at: minted.minted_at, expiry: minted.credential.expiry }),
+            renew_at: self.task.renew_at,
+            polled: self.task.provider.is_polled(),
+            last_attempt: self.last_attempt,
+            failures: slot.failure.as_ref().map(|failure| Failures {
+                consecutive: failure.consecutive,
+                lasting: failure.reason.lasts(),
+                retry_after: self.retry_after,
+            }),
+        };
+        drop(slot);
+        let due = schedule::next(&history, self.clock.now(), self.jitter());
+        self.slot.send_modify(|slot| slot.next_attempt = Some(due));
+        due
+    }
+
+    /// The same number until the next attempt, so that a plan made anew is the same plan.
+    fn jitter(&self) -> f64 {
+        let seed = self.last_attempt.map_or(0, |at| at.as_nanosecond().unsigned_abs() as u64);
+        fastrand::Rng::with_seed(seed).f64()
+    }
+
+    async fn attempt(&mut self) {
+        let started = self.clock.now();
+        let outcome = self.mint(started).await;
+        self.last_attempt = Some(self.clock.now());
+        match outcome {
+            Ok(minted) => self.publish(&minted),
+            Err(Setback { published, error }) => {
+                if let Some(minted) = published {
+                    self.publish(&minted);
+                }
+                self.fail(&error, started);
+            }
+        }
+    }
+
+    async fn mint(&mut self, now: Timestamp) -> Result<Minted, Setback> {
+        let asked = timeout(MINT_TIMEOUT, self.task.provider.mint()).await;
+        let credential = asked.unwrap_or_else(|_| Err(too_slow("mint a credential", MINT_TIMEOUT)))?;
+        if credential.expiry.is_past(now) {
+            return Err(expired_when_minted(credential.expiry).into());
+        }
+        let known = self.slot.borrow().current.clone().filter(|current| same(&current.credential, &credential));
+        if let Some(known) = &known
+            && !self.wants_verdict(known, now)
+        {
+            return Ok(Minted::clone(known));
+        }
+        let minted_at = known.map_or(now, |known| known.minted_at);
+        let minted = |verification| Minted { credential: credential.clone(), minted_at, verification };
+        match self.verify(&credential).await {
+            Ok(verification) => {
+                self.verified_at = Some(now);
+                Ok(minted(verification))
+            }
+            Err(refusal) if self.better_than(&credential) => {
+                self.discard(&credential).await;
+                Err(refusal.into())
+            }
+            Err(refusal) => Err(Setback { published: Some(minted(Verification::Refused)), error: refusal }),
+        }
+    }
+
+    /// Whether a credential that is already published should be tried once more.
+    fn wants_verdict(&self, known: &Minted, now: Timestamp) -> bool {
+        let stale = self.verified_at.is_none_or(|at| at.saturating_add(schedule::RECHECK).is_ok_and(|at| at <= now));
+        match known.verification {
+            Verification::Skipped => false,
+            Verification::Accepted => stale,
+            Verification::Doubtful(_) | Verification::Refused => true,
+        }
+    }
+
+    /// Asks the registry. Only a refusal is an error.
+    async fn verify(&self, credential: &Credential) -> Result<Verification, MintError> {
+        if !self.task.verify {
+            return Ok(Verification::Skipped);
+        }
+        let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.verify(credential)).await;
+        match asked.unwrap_or_else(|_| Err(too_slow("try the credential at the registry", REGISTRY_TIMEOUT))) {
+            Ok(()) => Ok(Verification::Accepted),
+            Err(refusal) if refusal.reason == Reason::Denied => Err(refusal),
+            Err(doubt) => {
+                warn!(registry = %self.task.registry, error = %doubt.chain(), "the registry gave no verdict");
+                Ok(Verification::Doubtful(doubt.chain()))
+            }
+        }
+    }
+
+    /// Whether another credential than this one is in force, and not known to be useless.
+    fn better_than(&self, credential: &Credential) -> bool {
+        let now = self.clock.now();
+        self.slot.borrow().current.as_ref().is_some_and(|current| {
+            !same(&current.credential, credential)
+                && !current.credential.expiry.is_past(now)
+                && !matches!(current.verification, Verification::Refused)
+        })
+    }
+
+    /// A minted token that is not published must not fill the issuer's quota.
+    async fn discard(&self, credential: &Credential) {
+        if let Some(handle) = &credential.handle
+            && let Ok(Err(error)) = timeout(REGISTRY_TIMEOUT, self.task.provider.revoke(handle)).await
+        {
+            warn!(registry = %self.task.registry, error = %error.chain(), "could not delete the refused token");
+        }
+    }
+
+    fn publish(&mut self, minted: &Minted) {
+        self.retry_after = None;
+        let mut renewed = false;
+        self.slot.send_modify(|slot| {
+            if minted.verification != Verification::Refused {
+                slot.failure = None;
+            }
+            renewed = slot.current.as_ref().is_none_or(|current| !same(&current.credential, &minted.credential));
+            if let Some(handle) = slot.current.as_ref().and_then(|current| current.credential.handle.clone())
+                && renewed
+            {
+                slot.retired.push(Retired { handle, replaced_at: minted.minted_at, covered_at: None });
+            }
+            slot.current = Some(Arc::new(minted.clone()));
+        });
+        if renewed {
+            info!(registry = %self.task.registry, credential = %minted.credential.fingerprint(),
+                expires = %minted.credential.expiry, verification = verdict(&minted.verification), "minted");
+        }
+    }
+
+    fn fail(&mut self, error: &MintError, started: Timestamp) {
+        self.retry_after = error.retry_after;
+        self.slot.send_modify(|slot| {
+            let before = slot.failure.as_ref();
+            slot.failure = Some(Failure {
+                reason: error.reason,
+                message: error.chain(),
+                remedy: error.remedy.to_string(),
+                consecutive: before.map_or(0, |failure| failure.consecutive).saturating_add(1),
+                since: before.map_or(started, |failure| failure.since),
+            });
+        });
+        let slot = self.slot.borrow();
+        let in_force = slot.current.as_ref().map_or(Expiry::At(started), |current| current.credential.expiry);
+        warn!(registry = %self.task.registry, reason = error.reason.as_str(), error = %error.chain(),
+            remedy = %error.remedy, last_good_expires = %in_force, "renewal failed");
+    }
+
+    fn note_coverage(&mut self) {
+        let now = self.clock.now();
+        let Some(covered) = self.coverage.borrow_and_update().get(&self.task.registry).copied() else { return };
+        self.slot.send_if_modified(|slot| {
+            let mut noted = false;
+            for retired in slot.retired.iter_mut().filter(|r| r.covered_at.is_none() && r.replaced_at <= covered) {
+                retired.covered_at = Some(now);
+                noted = true;
+            }
+            noted
+        });
+    }
+
+    /// When the next replaced token may go: five minutes after every Secret holds its successor, since a pull that
+    /// is under way may still carry it.
+    fn next_revocation(&self) -> Timestamp {
+        let slot = self.slot.borrow();
+        let covered = slot.retired.iter().filter_map(|retired| retired.covered_at).min();
+        covered
+            .and_then(|at| at.checked_add(schedule::MARGIN).ok())
+            .map_or(Timestamp::MAX, |at| at.max(self.revoke_not_before))
+    }
+
+    async fn revoke_due(&mut self) {
+        let now = self.clock.now();
+        let due = |retired: &Retired| {
+            retired.covered_at.is_some_and(|at| at.saturating_add(schedule::MARGIN).is_ok_and(|at| at <= now))
+        };
+        let Some(retired) = self.slot.borrow().retired.iter().find(|retired| due(retired)).cloned() else { return };
+        let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.revoke(&retired.handle)).await;
+        match asked.unwrap_or_else(|_| Err(too_slow("delete the replaced token", REGISTRY_TIMEOUT))) {
+            Ok(()) => {
+                info!(registry = %self.task.registry, token = %retired.handle.0, "deleted the replaced token");
+                self.slot.send_modify(|slot| slot.retired.retain(|other| other != &retired));
+            }
+            Err(error) => {
+                warn!(registry = %self.task.registry, token = %retired.handle.0, error = %error.chain(),
+                    "could not delete the replaced token");
+                self.revoke_not_before = now.saturating_add(REVOKE_RETRY).unwrap_or(Timestamp::MAX);
+            }
+        }
+    }
+}
+
+/// An attempt that failed, and what was published all the same since there was nothing better.
+struct Setback {
+    published: Option<Minted>,
+    error: MintError,
+}
+
+impl From<MintError> for Setback {
+    fn from(error: MintError) -> Self {
+        Self { published: None, error }
+    }
+}
+
+fn same(one: &Credential, other: &Credential) -> bool {
+    one.fingerprint() == other.fingerprint() && one.username == other.username && one.expiry == other.expiry
+}
+
+fn verdict(verification: &Verification) -> &'static str {
+    match verification {
+        Verification::Accepted => "accepted",
+        Verification::Doubtful(_) => "doubtful",
+        Verification::Refused => "refused",
+        Verification::Skipped => "skipped",
+    }
+}
+
+fn too_slow(attempt: &'static str, limit: Duration) -> MintError {
+    MintError {
+        reason: Reason::Unreachable,
+        attempt: attempt.into(),
+        remedy: "check the network path to the cloud and the registry: egress rules, proxy, DNS".into(),
+        retry_after: None,
+        source: Some(format!("no answer within {} s", limit.as_secs()).into()),
+    }
+}
+
+fn expired_when_minted(expiry: Expiry) -> MintError {
+    MintError {
+        reason: Reason::Unexpected,
+        attempt: "mint a credential".into(),
+        remedy: "compare this machine's clock with the cloud's, or ask for a longer life".into(),
+        retry_after: None,
+        source: Some(format!("it had already expired when it came: {expiry}").into()),
+    }
+}
