@@ -1,0 +1,68 @@
+//! The way to the API server, and pullmint's own place there.
+
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+/// Why there is no way to the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Neither a kubeconfig nor a Pod's ServiceAccount.
+    #[error("found no cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a Pod's ServiceAccount")]
+    NoCluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The configuration cannot be used.
+    #[error("could not use the cluster's configuration")]
+    Client(#[source] kube::Error),
+}
+
+/// A connection to the API server.
+#[derive(Clone)]
+pub struct Cluster {
+    /// The client.
+    pub client: Client,
+    /// pullmint's own namespace: the Pod's, or the kubeconfig context's.
+    pub namespace: String,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+/// Connects as the kubeconfig says, or as the Pod's ServiceAccount where there is none.
+///
+/// # Errors
+/// [`ClusterError`].
+pub async fn connect() -> Result<Cluster, ClusterError> {
+    let mut config = match Kubeconfig::read() {
+        Ok(kubeconfig) => {
+            let proxy = own_proxy(&kubeconfig);
+            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+            let mut config = config.map_err(|error| ClusterError::NoCluster(error.into()))?;
+            config.proxy_url = proxy.and_then(|proxy| proxy.parse().ok());
+            config
+        }
+        Err(_) => {
+            let mut config = Config::incluster().map_err(|error| ClusterError::NoCluster(error.into()))?;
+            config.proxy_url = None;
+            config
+        }
+    };
+    // The syncer retries by itself: with its own back-off, without holding one of the few places in flight meanwhile.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    let namespace = config.default_namespace.clone();
+    let client = Client::try_from(config).map_err(ClusterError::Client)?;
+    Ok(Cluster { client, namespace })
+}
+
+/// HTTPS_PROXY is the way to registries and clouds. The API server is asked through a proxy only where the
+/// kubeconfig says so.
+fn own_proxy(kubeconfig: &Kubeconfig) -> Option<String> {
+    let current = kubeconfig.current_context.as_ref()?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == *current)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster)?;
+    cluster.cluster.as_ref()?.proxy_url.clone()
+}

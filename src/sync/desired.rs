@@ -1,0 +1,145 @@
+//! What should be where: which registries' credentials belong into which Secret of which namespace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::selection::CompiledSelection;
+use crate::dockerconfig;
+use crate::keeper::slot::{Minted, Slot};
+use crate::registry::{Host, RegistryName};
+use crate::sync::decide::{Entry, Wanted};
+use crate::sync::manifest::Rendered;
+
+/// One registry, as the syncer sees it.
+#[derive(Debug)]
+pub struct Claim {
+    /// Its name.
+    pub registry: RegistryName,
+    /// The keys of its entries.
+    pub hosts: Vec<Host>,
+    /// The Secret's name.
+    pub secret: String,
+    /// The namespaces it goes to.
+    pub selection: CompiledSelection,
+    /// The ServiceAccounts that shall name the Secret.
+    pub service_accounts: Vec<String>,
+    /// Its credential.
+    pub slot: watch::Receiver<Slot>,
+}
+
+/// All claims, turned round: by Secret name, and by ServiceAccount name.
+#[derive(Debug)]
+pub struct Plan {
+    claims: Vec<Claim>,
+    current: Vec<Option<Arc<Minted>>>,
+    /// The names of the Secrets; keys refer to them by their place.
+    pub secrets: Vec<String>,
+    /// The names of the ServiceAccounts; keys refer to them by their place.
+    pub accounts: Vec<String>,
+    rendered: BTreeMap<(usize, Vec<bool>), Arc<Rendered>>,
+}
+
+/// Which claims select a namespace, in the order of the claims.
+pub type Picks = Box<[bool]>;
+
+impl Plan {
+    /// Sorts the claims by Secret and by account.
+    #[must_use]
+    pub fn new(claims: Vec<Claim>) -> Self {
+        let secrets: BTreeSet<_> = claims.iter().map(|claim| claim.secret.clone()).collect();
+        let accounts: BTreeSet<_> = claims.iter().flat_map(|claim| claim.service_accounts.iter().cloned()).collect();
+        let current = vec![None; claims.len()];
+        Self {
+            claims,
+            current,
+            secrets: secrets.into_iter().collect(),
+            accounts: accounts.into_iter().collect(),
+            rendered: BTreeMap::new(),
+        }
+    }
+
+    /// The slots, for waiting on them.
+    pub fn slots(&self) -> impl Iterator<Item = watch::Receiver<Slot>> {
+        self.claims.iter().map(|claim| claim.slot.clone())
+    }
+
+    /// Takes in what the keepers have published since. Returns the Secrets that this changes.
+    pub fn refresh(&mut self) -> BTreeSet<usize> {
+        let mut changed = BTreeSet::new();
+        for (place, claim) in self.claims.iter_mut().enumerate() {
+            let published = claim.slot.borrow_and_update().current.clone();
+            let minted_at = |minted: &Option<Arc<Minted>>| minted.as_ref().map(|minted| minted.minted_at);
+            if minted_at(&published) != minted_at(&self.current[place]) {
+                changed.extend(self.secrets.iter().position(|secret| *secret == claim.secret));
+                self.current[place] = published;
+            }
+        }
+        self.rendered.retain(|(secret, _), _| !changed.contains(secret));
+        changed
+    }
+
+    /// Which claims select this namespace.
+    #[must_use]
+    pub fn picks(&self, namespace: &str, labels: &BTreeMap<String, String>) -> Picks {
+        self.claims.iter().map(|claim| claim.selection.selects(namespace, labels)).collect()
+    }
+
+    /// The registries that belong into this Secret of a namespace that is selected so.
+    #[must_use]
+    pub fn wanted(&self, secret: usize, picks: &Picks) -> Vec<Wanted> {
+        self.members(secret, picks)
+            .map(|place| Wanted {
+                registry: self.claims[place].registry.clone(),
+                entry: self.current[place].as_deref().map(entry_of),
+            })
+            .collect()
+    }
+
+    /// The pull Secrets that this ServiceAccount of a namespace that is selected so shall name.
+    #[must_use]
+    pub fn wanted_by_account(&self, account: usize, picks: &Picks) -> BTreeSet<&str> {
+        let name = &self.accounts[account];
+        let claims = self.claims.iter().zip(picks);
+        claims
+            .filter(|(claim, picked)| **picked && claim.service_accounts.contains(name))
+            .map(|(claim, _)| claim.secret.as_str())
+            .collect()
+    }
+
+    /// The content of this Secret in a namespace that is selected so. Rendered once for all alike.
+    pub fn render(&mut self, secret: usize, picks: &Picks) -> Arc<Rendered> {
+        let members: Vec<_> = self.members(secret, picks).collect();
+        let key = (secret, (0..self.claims.len()).map(|place| members.contains(&place)).collect());
+        if let Some(known) = self.rendered.get(&key) {
+            return Arc::clone(known);
+        }
+        let at_hand =
+            || members.iter().filter_map(|place| Some((&self.claims[*place], self.current[*place].as_ref()?)));
+        let entries = at_hand().map(|(claim, minted)| (claim.registry.clone(), entry_of(minted))).collect();
+        let logins = at_hand().flat_map(|(claim, minted)| claim.hosts.iter().map(|host| (host, &minted.credential)));
+        let rendered = Arc::new(Rendered::new(entries, &dockerconfig::render(logins)));
+        self.rendered.insert(key, Arc::clone(&rendered));
+        rendered
+    }
+
+    /// The mint time of the credential in force, for each registry whose Secret is among these.
+    pub fn in_force(&self, secrets: &BTreeSet<usize>) -> impl Iterator<Item = (RegistryName, jiff::Timestamp)> {
+        self.claims.iter().zip(&self.current).filter_map(|(claim, current)| {
+            let place = self.secrets.iter().position(|secret| *secret == claim.secret)?;
+            let minted = current.as_ref().filter(|_| secrets.contains(&place))?;
+            Some((claim.registry.clone(), minted.minted_at))
+        })
+    }
+
+    fn members(&self, secret: usize, picks: &Picks) -> impl Iterator<Item = usize> {
+        let name = &self.secrets[secret];
+        let claims = self.claims.iter().zip(picks).enumerate();
+        claims.filter(|(_, (claim, picked))| **picked && claim.secret == *name).map(|(place, _)| place)
+    }
+}
+
+fn entry_of(minted: &Minted) -> Entry {
+    Entry { minted_at: minted.minted_at, expiry: minted.credential.expiry }
+}

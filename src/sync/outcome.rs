@@ -1,0 +1,111 @@
+//! What becomes of a write, and of one that failed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, warn};
+
+use crate::sync::accounts::Account;
+use crate::sync::apply::Setback;
+use crate::sync::queue::Urgency;
+use crate::sync::summary::State;
+use crate::sync::{Done, Key, Syncer, WAIT_AGAIN, manifest, now};
+
+/// What to do about a Secret that belongs to somebody else.
+pub(super) const CONSENT: &str =
+    "rename it, delete it, or let pullmint have it: kubectl annotate secret NAME pullmint.dev/adopt=true";
+
+const UNCHANGEABLE: &str =
+    "a Secret's type and an immutable Secret cannot be changed: delete it, and pullmint will make it anew";
+
+const FORBIDDEN: &str = "grant what `pullmint rbac` prints, and see whether an admission policy objects";
+
+/// Where the watch did not bring the change that made a write outdated.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+
+impl Syncer {
+    /// Takes in how a write ended. What the API server answered is at once what is observed.
+    pub(super) fn settle(&mut self, key: &Key, done: Done) {
+        let outcome = match (key, done) {
+            (Key::Secret(place, namespace), Done::Written(Ok(secret))) => {
+                let observed = manifest::observe(&secret, &self.options.owner);
+                self.memory.entry(key.clone()).or_default().applied = Some(observed.resource_version.clone());
+                self.see_secret(*place, Arc::clone(namespace), observed);
+                Ok(())
+            }
+            (Key::Account(place, namespace), Done::Patched(Ok(account))) => {
+                self.accounts[*place].put(Arc::clone(namespace), Account::from(account));
+                self.queue.push(key.clone(), Urgency::Change);
+                Ok(())
+            }
+            (_, Done::Written(Err(setback)) | Done::Patched(Err(setback)) | Done::Deleted(Err(setback))) => {
+                Err(setback)
+            }
+            (_, Done::Written(Ok(_)) | Done::Patched(Ok(_)) | Done::Deleted(Ok(()))) => Ok(()),
+        };
+        match outcome {
+            Ok(()) => {
+                self.writes += 1;
+                self.memory.entry(key.clone()).or_default().setbacks = 0;
+            }
+            Err(setback) => self.set_back(key, setback),
+        }
+        self.queue.done(key);
+    }
+
+    fn set_back(&mut self, key: &Key, setback: Setback) {
+        let memory = self.memory.entry(key.clone()).or_default();
+        memory.setbacks = memory.setbacks.saturating_add(1);
+        let delay = back_off(memory.setbacks);
+        let name = self.name_of(key);
+        match setback {
+            // The watch will show what has changed, and then the key is looked at again; the delay is for the case
+            // that it already has.
+            Setback::Outdated => {
+                debug!(object = %name, "changed meanwhile; looking again");
+                self.queue.push_later(key.clone(), LOOK_AGAIN);
+                return;
+            }
+            Setback::Gone => {
+                debug!(object = %name, "the namespace is going away");
+                self.set_state(key, None);
+                self.queue.push_later(key.clone(), delay.max(WAIT_AGAIN));
+                return;
+            }
+            Setback::Foreign(owners) => {
+                self.set_state(key, Some(State::Refused(format!("owned by {owners}; {CONSENT}"))));
+                self.queue.push_later(key.clone(), delay.max(WAIT_AGAIN));
+                return;
+            }
+            Setback::Unchangeable(error) => {
+                self.set_state(key, Some(State::Refused(format!("{error}; {UNCHANGEABLE}"))));
+                self.queue.push_later(key.clone(), LONGEST_BACK_OFF);
+                return;
+            }
+            Setback::Throttled(patience) => {
+                let patience = patience.unwrap_or(delay);
+                warn!(seconds = patience.as_secs_f64(), "the API server asks for patience");
+                self.paused_until = Some(now() + patience);
+                self.queue.push(key.clone(), Urgency::Bulk);
+                return;
+            }
+            Setback::Forbidden(error) => {
+                warn!(object = %name, error, remedy = FORBIDDEN, "may not write");
+                self.set_state(key, Some(State::Failing(format!("{error}; {FORBIDDEN}"))));
+            }
+            Setback::Failed(error) => {
+                warn!(object = %name, error, "could not write; trying again");
+                self.set_state(key, Some(State::Failing(error)));
+            }
+        }
+        self.queue.push_later(key.clone(), delay);
+    }
+}
+
+/// One second, doubled with each setback up to five minutes, and somewhere between half and all of that.
+fn back_off(setbacks: u32) -> Duration {
+    let whole = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(setbacks.min(16) - 1)).min(LONGEST_BACK_OFF);
+    whole.mul_f64(0.5 + fastrand::f64() / 2.0)
+}

@@ -1,0 +1,96 @@
+//! How far the syncer has come, for whoever wants to know. Written by the syncer alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Which object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// `Secret` or `ServiceAccount`.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// How one wanted object stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// As it should be.
+    InSync,
+    /// Not yet written: a credential is missing, or a living entry would be lost.
+    Waiting(String),
+    /// Somebody else's, and left to them.
+    Refused(String),
+    /// The last write failed; it is tried again.
+    Failing(String),
+}
+
+/// All of it, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Whether every watch has listed its objects, and every key has been looked at.
+    pub settled: bool,
+    /// Keys still to be looked at.
+    pub queued: usize,
+    /// Objects as they should be.
+    pub in_sync: usize,
+    /// Objects that wait for a credential.
+    pub waiting: usize,
+    /// Objects that are left to somebody else, or cannot be changed.
+    pub refused: usize,
+    /// Objects whose last write failed.
+    pub failing: usize,
+    /// Writes that the API server accepted since the start.
+    pub writes: u64,
+    /// The objects that are not as they should be, and why; [`PROBLEMS_SHOWN`] at most.
+    pub problems: BTreeMap<ObjectName, String>,
+}
+
+/// A cluster that is wholly broken must not fill a status with ten thousand like sentences.
+pub const PROBLEMS_SHOWN: usize = 100;
+
+impl Summary {
+    /// One object stands otherwise than before.
+    pub(super) fn replace(&mut self, name: impl Fn() -> ObjectName, before: Option<&State>, after: Option<&State>) {
+        if let Some(before) = before {
+            *self.counter(before) -= 1;
+            if before.problem().is_some() {
+                self.problems.remove(&name());
+            }
+        }
+        if let Some(after) = after {
+            *self.counter(after) += 1;
+            if let Some(problem) = after.problem()
+                && self.problems.len() < PROBLEMS_SHOWN
+            {
+                self.problems.insert(name(), problem.to_owned());
+            }
+        }
+    }
+
+    fn counter(&mut self, state: &State) -> &mut usize {
+        match state {
+            State::Failing(_) => &mut self.failing,
+            State::InSync => &mut self.in_sync,
+            State::Refused(_) => &mut self.refused,
+            State::Waiting(_) => &mut self.waiting,
+        }
+    }
+}
+
+impl State {
+    fn problem(&self) -> Option<&str> {
+        match self {
+            Self::InSync => None,
+            Self::Failing(why) | Self::Refused(why) | Self::Waiting(why) => Some(why),
+        }
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
