@@ -15,16 +15,22 @@ pub mod binaries;
 pub mod control_plane;
 mod dir;
 mod error;
+pub mod images;
 mod namespaces;
+pub mod node;
 pub mod ports;
 pub mod process;
+pub mod registry;
 mod skip;
 mod world;
 
 pub use control_plane::{ControlPlane, ControlPlaneOptions, client};
 pub use dir::WorldDir;
 pub use error::{Context, Result, WorldError};
+pub use images::Image;
 pub use namespaces::create_namespaces;
+pub use node::{Node, NodeOptions};
+pub use registry::{Registry, RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
 pub use skip::skip;
 pub use world::{World, WorldBuilder, shared};
 

@@ -2,12 +2,16 @@
 
 use tokio::sync::OnceCell;
 
-use crate::{ControlPlane, ControlPlaneOptions, Result, WorldDir};
+use crate::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, Registry, RegistryOptions, Result, WorldDir};
 
 /// A running world; dropping it ends everything.
 #[derive(Debug)]
 pub struct World {
     // Dropped from top to bottom: the directory goes last.
+    /// The node, if one was asked for.
+    pub node: Option<Node>,
+    /// The registry, if one was asked for.
+    pub registry: Option<Registry>,
     /// etcd, the API server and its controllers.
     pub control_plane: ControlPlane,
     /// Logs, keys and data.
@@ -18,6 +22,8 @@ pub struct World {
 #[derive(Clone, Debug, Default)]
 pub struct WorldBuilder {
     control_plane: ControlPlaneOptions,
+    registry: Option<RegistryOptions>,
+    node: Option<NodeOptions>,
 }
 
 impl World {
@@ -34,12 +40,32 @@ impl WorldBuilder {
         self
     }
 
+    /// Adds a registry.
+    pub fn registry(mut self, options: RegistryOptions) -> Self {
+        self.registry = Some(options);
+        self
+    }
+
+    /// Adds a node; see [`Node::available`].
+    pub fn node(mut self, options: NodeOptions) -> Self {
+        self.node = Some(options);
+        self
+    }
+
     /// Starts it and waits until all parts are ready.
     pub async fn start(self) -> Result<World> {
         crate::install_crypto();
         let dir = WorldDir::new()?;
         let control_plane = ControlPlane::start(self.control_plane, &dir).await?;
-        Ok(World { control_plane, dir })
+        let registry = match self.registry {
+            Some(options) => Some(Registry::start(options, &dir).await?),
+            None => None,
+        };
+        let node = match self.node {
+            Some(options) => Some(Node::start(options, &control_plane, &dir).await?),
+            None => None,
+        };
+        Ok(World { node, registry, control_plane, dir })
     }
 }
 
