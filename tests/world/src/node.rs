@@ -40,7 +40,7 @@ pub struct NodeOptions {
 pub struct Node {
     // Dropped from top to bottom: the kubelet must not restart what containerd's end takes away.
     kubelet: Process,
-    containerd: Process,
+    _containerd: Process,
     name: String,
 }
 
@@ -67,7 +67,7 @@ impl Node {
         let containerd = containerd(&options, dir, &name, &socket).await?;
         import_sandbox_image(dir, &home, &socket).await?;
         let kubelet = kubelet(plane, dir, &home, &name, &socket, port.number()).await?;
-        let mut node = Self { kubelet, containerd, name };
+        let mut node = Self { kubelet, _containerd: containerd, name };
         let nodes: Api<NodeObject> = Api::all(plane.client().await?);
         let registered = async || nodes.get(&node.name).await.map(drop).context(|| "looking for the node");
         node.kubelet.until_ready(Duration::from_secs(60), registered).await?;
@@ -84,28 +84,28 @@ impl Node {
         &mut self.kubelet
     }
 
-    /// containerd; when it is killed, all containers go with it.
-    pub fn containerd(&mut self) -> &mut Process {
-        &mut self.containerd
-    }
-
-    /// A pod for this node with one container, to be created by the caller.
+    /// A pod for this node; see [`pod`].
     pub fn pod(&self, namespace: &str, name: &str, image: &str, pull_secrets: &[&str]) -> Pod {
-        let secrets: Vec<_> = pull_secrets.iter().map(|name| json!({"name": name})).collect();
-        let pod = json!({
-            "metadata": {"namespace": namespace, "name": name},
-            "spec": {
-                "nodeName": self.name,
-                "hostNetwork": true,
-                // Without a network plugin the node is never ready, which costs pods nothing but this.
-                "tolerations": [{"operator": "Exists"}],
-                "terminationGracePeriodSeconds": 1,
-                "imagePullSecrets": secrets,
-                "containers": [{"name": "app", "image": image}],
-            },
-        });
-        serde_json::from_value(pod).expect("the pod above is well formed")
+        pod(&self.name, namespace, name, image, pull_secrets)
     }
+}
+
+/// A pod with one container for the node of that name, to be created by the caller.
+pub fn pod(node: &str, namespace: &str, name: &str, image: &str, pull_secrets: &[&str]) -> Pod {
+    let secrets: Vec<_> = pull_secrets.iter().map(|name| json!({"name": name})).collect();
+    let pod = json!({
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "nodeName": node,
+            "hostNetwork": true,
+            // Without a network plugin the node is never ready, which costs pods nothing but this.
+            "tolerations": [{"operator": "Exists"}],
+            "terminationGracePeriodSeconds": 1,
+            "imagePullSecrets": secrets,
+            "containers": [{"name": "app", "image": image}],
+        },
+    });
+    serde_json::from_value(pod).expect("the pod above is well formed")
 }
 
 async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &Path) -> Result<Process> {
