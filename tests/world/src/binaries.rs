@@ -7,13 +7,15 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::{Context, Result, WorldError};
+use crate::{
+    Context, Result, WorldError,
+    process::{Launch, find_program},
+};
 
 /// One of the programs of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +61,6 @@ impl Program {
 
     /// The program's path, after building it if that has not been done yet.
     pub async fn path(self) -> Result<PathBuf> {
-        let build = tokio::task::spawn_blocking(move || self.built());
-        build.await.context(|| format!("waiting for the build of {}", self.name()))?
-    }
-
-    /// [`Program::path`] for callers outside of an async runtime.
-    pub fn built(self) -> Result<PathBuf> {
         let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
         let cache = cache_root().join(hash(&module)?);
         let program = cache.join(self.name());
@@ -75,56 +71,56 @@ impl Program {
         let lock = cache.join("lock");
         let lock = File::create(&lock).context(|| format!("creating {}", lock.display()))?;
         // Parallel test processes wait here for the one that builds.
-        lock.lock().context(|| "waiting for another build of the cluster's programs")?;
+        while lock.try_lock().is_err() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         if !program.exists() {
-            self.build(&module, &program)?;
+            self.build(&module, &cache, &program).await?;
         }
         Ok(program)
     }
 
-    fn build(self, module: &Path, program: &Path) -> Result<()> {
+    async fn build(self, module: &Path, cache: &Path, program: &Path) -> Result<()> {
         let (name, started) = (self.name(), Instant::now());
         let place = Self::ALL.iter().position(|other| *other == self).map_or(0, |index| index + 1);
-        let all = Self::ALL.len();
-        let about = self.about();
+        let (all, about) = (Self::ALL.len(), self.about());
         say(&format!("building {name} ({place} of {all}), about {about} on two cores the first time"));
-        let partial = program.with_extension("partial");
-        let log = program.with_extension("log");
-        let output = File::create(&log).context(|| format!("creating {}", log.display()))?;
+        let go = find_program("go");
+        let go = go.ok_or_else(|| WorldError::new("Go 1.26 or later is needed to build the cluster's programs"))?;
+        let partial = cache.join(format!("{name}.partial"));
         let version = "k8s.io/component-base/version.git";
-        let mut go = Command::new("go")
-            .args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags"])
+        let mut go = Launch::new(format!("build-{name}"), go, cache)
+            .arg("build")
+            .flag("C", module)
+            .args(["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags"])
             .arg(format!("-s -w -X {version}Version=v1.36.3 -X {version}Major=1 -X {version}Minor=36"))
-            .arg("-o")
-            .arg(&partial)
-            .arg(format!("./cmd/{name}"))
-            .current_dir(module)
+            .args(["-o".as_ref(), partial.as_os_str(), format!("./cmd/{name}").as_ref()])
             .env("CGO_ENABLED", "0")
-            .stdin(Stdio::null())
-            .stderr(output)
-            .spawn()
-            .context(|| "starting `go`, which builds the cluster's programs (Go 1.26 or later is needed)")?;
+            .start()?;
         let mut told = Instant::now();
         let status = loop {
-            if let Some(status) = go.try_wait().context(|| "waiting for `go`")? {
+            if let Some(status) = go.status() {
                 break status;
             }
             if told.elapsed() > Duration::from_secs(30) {
                 told = Instant::now();
                 say(&format!("still building {name} ({} s)", started.elapsed().as_secs()));
             }
-            std::thread::sleep(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(100)).await;
         };
         if !status.success() {
-            return Err(WorldError::new(format!("building {name}: go ended with {status}")).with_log(&log));
+            return Err(WorldError::new(format!("building {name}: go ended with {status}")).with_log(&go.log()));
         }
         fs::rename(&partial, program).context(|| format!("renaming {}", partial.display()))
     }
 }
 
 /// Builds every program that is not in the cache.
-pub fn build_all() -> Result<()> {
-    Program::ALL.into_iter().try_for_each(|program| program.built().map(drop))
+pub async fn build_all() -> Result<()> {
+    for program in Program::ALL {
+        program.path().await?;
+    }
+    Ok(())
 }
 
 /// Tells people who wait. Written to stderr itself, since the test runner swallows what a test prints.

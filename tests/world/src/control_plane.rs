@@ -39,11 +39,13 @@ pub struct ControlPlaneOptions {
     pub controller_manager: bool,
     /// An address of this machine under which pods reach the API server; it then listens on all addresses.
     pub advertise: Option<IpAddr>,
+    /// Further arguments of the API server, such as `--max-mutating-requests-inflight=1`.
+    pub api_server_args: Vec<String>,
 }
 
 impl Default for ControlPlaneOptions {
     fn default() -> Self {
-        Self { controller_manager: true, advertise: None }
+        Self { controller_manager: true, advertise: None, api_server_args: Vec::new() }
     }
 }
 
@@ -71,7 +73,7 @@ impl ControlPlane {
         let etcd_port = Port::free()?;
         let etcd = etcd(dir, &etcd_port).await?;
         let token = format!("{:032x}", rand::random::<u128>());
-        let api_server = api_server(dir, &port, &etcd_port, &tls, &token, options.advertise).await?;
+        let api_server = api_server(dir, &port, &etcd_port, &tls, &token, &options).await?;
         let kubeconfig = write_kubeconfig(dir, "admin", &url(&port), &tls.ca, &token)?;
         let mut plane =
             Self { controller_manager: None, api_server, etcd, dir: dir.clone(), port, ca: tls.ca, kubeconfig };
@@ -209,15 +211,18 @@ async fn api_server(
     etcd_port: &Port,
     tls: &Certificate,
     token: &str,
-    advertise: Option<IpAddr>,
+    options: &ControlPlaneOptions,
 ) -> Result<Process> {
     let key = rcgen::KeyPair::generate().context(|| "making the ServiceAccounts' key")?;
     let private = dir.write("service-accounts.key", key.serialize_pem())?;
     let public = dir.write("service-accounts.pub", key.public_key_pem())?;
     dir.write("ca.crt", &tls.ca)?;
-    let launch = Launch::new("kube-apiserver", Program::ApiServer.path().await?, dir.path())
+    // Loopback is refused here. An address of nobody's makes the start independent of the machine's network.
+    let advertised = options.advertise.unwrap_or(IpAddr::from([192, 0, 2, 1]));
+    Launch::new("kube-apiserver", Program::ApiServer.path().await?, dir.path())
         .flag("etcd-servers", format!("http://127.0.0.1:{etcd_port}"))
-        .flag("bind-address", if advertise.is_some() { "0.0.0.0" } else { "127.0.0.1" })
+        .flag("advertise-address", advertised.to_string())
+        .flag("bind-address", if options.advertise.is_some() { "0.0.0.0" } else { "127.0.0.1" })
         .flag("secure-port", port.to_string())
         .flag("tls-cert-file", dir.write("api-server.crt", &tls.certificate)?)
         .flag("tls-private-key-file", dir.write("api-server.key", &tls.key)?)
@@ -226,11 +231,9 @@ async fn api_server(
         .flag("service-account-issuer", "https://kubernetes.default.svc")
         .flag("service-account-key-file", public)
         .flag("service-account-signing-key-file", private)
-        .flag("service-cluster-ip-range", SERVICE_CIDR);
-    match advertise {
-        Some(address) => launch.flag("advertise-address", address.to_string()).start(),
-        None => launch.start(),
-    }
+        .flag("service-cluster-ip-range", SERVICE_CIDR)
+        .args(&options.api_server_args)
+        .start()
 }
 
 async fn controller_manager(dir: &WorldDir, kubeconfig: &std::path::Path) -> Result<Process> {

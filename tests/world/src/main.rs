@@ -29,13 +29,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Build => world::binaries::build_all(),
-        Command::Up { node, registry } => up(node, registry).await,
+        Command::Build => until_told_to_end(world::binaries::build_all()).await,
+        Command::Up { node, registry } => until_told_to_end(up(node, registry)).await,
     }
 }
 
 async fn up(node: bool, registry: bool) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context(|| "listening for SIGTERM")?;
     let mut builder = World::builder();
     if registry {
         builder = builder.registry(RegistryOptions::default());
@@ -43,22 +42,28 @@ async fn up(node: bool, registry: bool) -> Result<()> {
     if node {
         builder = builder.node(NodeOptions::default());
     }
-    let wait = async {
-        let world = builder.start().await?;
-        println!("export KUBECONFIG={}", world.control_plane.kubeconfig().display());
-        if let Some(registry) = &world.registry {
-            registry.push(&Image::new("example").await?, &["example:1"]).await?;
-            println!("export IMAGE={}/example:1", registry.host());
-        }
-        if let Some(node) = &world.node {
-            println!("export NODE={}", node.name());
-        }
-        eprintln!("world: logs are in {}; Ctrl-C ends everything", world.dir.path().display());
-        std::future::pending().await
-    };
+    let world = builder.start().await?;
+    println!("export KUBECONFIG={}", world.control_plane.kubeconfig().display());
+    if let Some(registry) = &world.registry {
+        registry.push(&Image::new("example").await?, &["example:1"]).await?;
+        println!("export IMAGE={}/example:1", registry.host());
+    }
+    if let Some(node) = &world.node {
+        println!("export NODE={}", node.name());
+    }
+    eprintln!("world: logs are in {}; Ctrl-C ends everything", world.dir.path().display());
+    std::future::pending().await
+}
+
+/// Drops the work, and so ends what it has started, at Ctrl-C, at SIGTERM, and when the terminal is closed.
+async fn until_told_to_end(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let told = |kind| signal(kind).context(|| "listening for signals");
+    let (mut interrupt, mut terminate) = (told(SignalKind::interrupt())?, told(SignalKind::terminate())?);
+    let mut hangup = told(SignalKind::hangup())?;
     tokio::select! {
-        result = wait => result,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        result = work => result,
+        _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
     }
 }

@@ -130,7 +130,8 @@ async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &
         .env("NODE", name)
         .after(CLEANUP);
     if let Some(ca) = &options.ca_file {
-        launch = launch.env("SSL_CERT_FILE", ca).env("SSL_CERT_DIR", "");
+        // A directory that does not exist keeps the machine's own CAs out; an empty value would not.
+        launch = launch.env("SSL_CERT_FILE", ca).env("SSL_CERT_DIR", home.join("no-certificates"));
     }
     let mut process = launch.start()?;
     let ctr = found("ctr")?;

@@ -20,12 +20,12 @@ pub struct Port {
 impl Port {
     /// Takes a free port.
     pub fn free() -> Result<Self> {
-        let dir = std::env::temp_dir().join("world-ports");
+        let dir = std::env::temp_dir().join(format!("world-ports-{}", rustix::process::getuid().as_raw()));
         std::fs::create_dir_all(&dir).context(|| format!("creating {}", dir.display()))?;
         for _ in 0..1_000 {
             let number = rand::random_range(RANGE);
-            // A file of another user cannot be opened, and then its port is not ours either.
-            let Ok(lock) = File::create(dir.join(number.to_string())) else { continue };
+            let path = dir.join(number.to_string());
+            let lock = File::create(&path).context(|| format!("creating {}", path.display()))?;
             if lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", number)).is_ok() {
                 return Ok(Self { number, _lock: Arc::new(lock) });
             }

@@ -10,7 +10,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -47,6 +47,12 @@ impl Launch {
     /// Adds one argument.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+
+    /// Adds several arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
@@ -138,19 +144,30 @@ impl Process {
         self.running.as_mut().is_some_and(|running| matches!(running.leash.try_wait(), Ok(None)))
     }
 
+    /// How it ended, if it has ended by itself.
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        self.running.as_mut().and_then(|running| running.leash.try_wait().ok().flatten())
+    }
+
     /// Repeats `probe` until it succeeds; an error if the program ends before, or the time is up.
     pub async fn until_ready<F>(&mut self, within: Duration, mut probe: impl FnMut() -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
     {
-        let deadline = Instant::now() + within;
+        let deadline = tokio::time::Instant::now() + within;
+        let mut last = "no answer".to_owned();
         loop {
-            let Err(error) = probe().await else { return Ok(()) };
+            // A frozen server takes the connection and never answers.
+            match tokio::time::timeout_at(deadline, probe()).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => last = error.to_string(),
+                Err(_) => {}
+            }
             let name = &self.launch.name;
-            let what = if Instant::now() > deadline {
-                format!("{name} was not ready after {} s: {error}", within.as_secs())
-            } else if !self.is_running() {
-                format!("{} ended before it was ready", self.launch.name)
+            let what = if tokio::time::Instant::now() >= deadline {
+                format!("{name} was not ready after {} s: {last}", within.as_secs())
+            } else if let Some(status) = self.status() {
+                format!("{} ended before it was ready: {status}", self.launch.name)
             } else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;

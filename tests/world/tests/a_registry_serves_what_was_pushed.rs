@@ -18,16 +18,17 @@ fn http() -> Client {
     Client::builder().no_proxy().build().unwrap()
 }
 
-fn manifest(registry: &Registry) -> String {
-    format!("{}/v2/team/app/manifests/2", registry.url())
+fn tags(registry: &Registry) -> String {
+    format!("{}/v2/team/app/tags/list", registry.url())
 }
 
 #[tokio::test]
 async fn an_open_registry_serves_a_pushed_image() {
     let dir = WorldDir::new().unwrap();
     let (registry, image) = registry(RegistryAuth::None, &dir).await;
+    let manifest = format!("{}/v2/team/app/manifests/2", registry.url());
     let accept = "application/vnd.oci.image.manifest.v1+json";
-    let answer = http().get(manifest(&registry)).header(header::ACCEPT, accept).send().await.unwrap();
+    let answer = http().get(manifest).header(header::ACCEPT, accept).send().await.unwrap();
     assert_eq!(answer.headers()["docker-content-digest"], image.digest());
     assert_ne!(image.digest(), Image::new("two").await.unwrap().digest());
 }
@@ -37,10 +38,9 @@ async fn a_registry_with_a_password_asks_for_it() {
     let dir = WorldDir::new().unwrap();
     let auth = RegistryAuth::Basic { username: "ann".into(), password: "p:w \"ü".into() };
     let (registry, _) = registry(auth, &dir).await;
-    let ask = |password| http().head(manifest(&registry)).basic_auth("ann", Some(password)).send();
+    let ask = |password| http().get(tags(&registry)).basic_auth("ann", Some(password)).send();
     assert_eq!(ask("wrong").await.unwrap().status(), StatusCode::UNAUTHORIZED);
-    // The image is in the OCI format, which a client must say it accepts.
-    assert_eq!(ask("p:w \"ü").await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(ask("p:w \"ü").await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_registry_with_a_token_service_believes_only_its_tokens() {
         let header = Header { kid: Some("k".into()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(&key.serialize_der())).unwrap()
     };
-    let ask = |token| http().get(format!("{}/v2/team/app/tags/list", registry.url())).bearer_auth(token).send();
+    let ask = |token| http().get(tags(&registry)).bearer_auth(token).send();
     assert_eq!(ask(token("team/app")).await.unwrap().status(), StatusCode::OK);
     let refused = ask(token("team/other")).await.unwrap();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
