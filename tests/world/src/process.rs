@@ -228,3 +228,41 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 fn is_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.is_file())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, dir: &Path) -> Process {
+        Launch::new("sh", "/bin/sh", dir).arg("-c").arg(script).start().unwrap()
+    }
+
+    fn state(process: &Process) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid().unwrap())).unwrap();
+        stat.split(' ').nth(2).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_process_is_paused_resumed_restarted_and_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut process = shell("exec sleep 100", dir.path());
+        process.pause();
+        while state(&process) != "T" {}
+        process.resume();
+        while state(&process) == "T" {}
+        let first = process.pid();
+        process.restart().unwrap();
+        assert_ne!(process.pid(), first);
+        process.stop();
+        assert!(!process.is_running());
+    }
+
+    #[tokio::test]
+    async fn a_process_that_fails_is_reported_with_its_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut process = shell("echo no such luck >&2; exit 3", dir.path());
+        let never = async || Err(WorldError::new("nothing there"));
+        let error = process.until_ready(Duration::from_secs(10), never).await.unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("no such luck"), "{error}");
+    }
+}
