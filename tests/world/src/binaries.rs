@@ -1,0 +1,147 @@
+//! The programs of the cluster, built from their own sources by the Go module in `cluster/`, once.
+//!
+//! They are kept in `target/world-bin/HASH/` (or under `WORLD_BIN_CACHE`), where HASH covers go.mod, go.sum and the mains, so
+//! that a change of any of them builds anew and nothing else does.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Context, Result, WorldError,
+    process::{Launch, find_program},
+};
+
+/// One of the programs of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Does nothing until it is told to end: the content of every test image.
+    Pause,
+    /// The API server's storage.
+    Etcd,
+    /// Kubernetes' API.
+    ApiServer,
+    /// Makes default ServiceAccounts, deletes namespaces, collects garbage.
+    ControllerManager,
+    /// distribution's image registry.
+    Registry,
+    /// The node's agent, which pulls images.
+    Kubelet,
+}
+
+impl Program {
+    /// All of them, in the order in which they are best built.
+    pub const ALL: [Self; 6] =
+        [Self::Pause, Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Registry, Self::Kubelet];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Registry => "registry",
+            Self::Kubelet => "kubelet",
+        }
+    }
+
+    /// How long a first build takes on two cores, for people who wait.
+    fn about(self) -> &'static str {
+        match self {
+            Self::ApiServer => "4 min",
+            Self::Kubelet | Self::Etcd | Self::ControllerManager => "1 min",
+            Self::Registry | Self::Pause => "20 s",
+        }
+    }
+
+    /// The program's path, after building it if that has not been done yet.
+    pub async fn path(self) -> Result<PathBuf> {
+        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
+        let cache = cache_root().join(hash(&module)?);
+        let program = cache.join(self.name());
+        if program.exists() {
+            return Ok(program);
+        }
+        fs::create_dir_all(&cache).context(|| format!("creating {}", cache.display()))?;
+        let lock = cache.join("lock");
+        let lock = File::create(&lock).context(|| format!("creating {}", lock.display()))?;
+        // Parallel test processes wait here for the one that builds.
+        while lock.try_lock().is_err() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        if !program.exists() {
+            self.build(&module, &cache, &program).await?;
+        }
+        Ok(program)
+    }
+
+    async fn build(self, module: &Path, cache: &Path, program: &Path) -> Result<()> {
+        let (name, started) = (self.name(), Instant::now());
+        let place = Self::ALL.iter().position(|other| *other == self).map_or(0, |index| index + 1);
+        let (all, about) = (Self::ALL.len(), self.about());
+        say(&format!("building {name} ({place} of {all}), about {about} on two cores the first time"));
+        let go = find_program("go");
+        let go = go.ok_or_else(|| WorldError::new("Go 1.26 or later is needed to build the cluster's programs"))?;
+        let partial = cache.join(format!("{name}.partial"));
+        let version = "k8s.io/component-base/version.git";
+        let mut go = Launch::new(format!("build-{name}"), go, cache)
+            .arg("build")
+            .flag("C", module)
+            .args(["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags"])
+            .arg(format!("-s -w -X {version}Version=v1.36.3 -X {version}Major=1 -X {version}Minor=36"))
+            .args(["-o".as_ref(), partial.as_os_str(), format!("./cmd/{name}").as_ref()])
+            .env("CGO_ENABLED", "0")
+            .start()?;
+        let mut told = Instant::now();
+        let status = loop {
+            if let Some(status) = go.status() {
+                break status;
+            }
+            if told.elapsed() > Duration::from_secs(30) {
+                told = Instant::now();
+                say(&format!("still building {name} ({} s)", started.elapsed().as_secs()));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        if !status.success() {
+            return Err(WorldError::new(format!("building {name}: go ended with {status}")).with_log(&go.log()));
+        }
+        fs::rename(&partial, program).context(|| format!("renaming {}", partial.display()))
+    }
+}
+
+/// Builds every program that is not in the cache.
+pub async fn build_all() -> Result<()> {
+    for program in Program::ALL {
+        program.path().await?;
+    }
+    Ok(())
+}
+
+/// Tells people who wait. Written to stderr itself, since the test runner swallows what a test prints.
+fn say(line: &str) {
+    writeln!(std::io::stderr(), "world: {line}").ok();
+}
+
+fn cache_root() -> PathBuf {
+    if let Some(cache) = std::env::var_os("WORLD_BIN_CACHE") {
+        return cache.into();
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")).join("world-bin")
+}
+
+fn hash(module: &Path) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mains = Program::ALL.map(|program| format!("cmd/{}/main.go", program.name()));
+    for file in ["go.mod", "go.sum"].into_iter().chain(mains.iter().map(String::as_str)) {
+        let path = module.join(file);
+        hash.update(fs::read(&path).context(|| format!("reading {}", path.display()))?);
+    }
+    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+}

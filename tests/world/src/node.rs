@@ -1,0 +1,181 @@
+//! A real node: the kubelet with the distribution's containerd and runc. Needs root.
+//!
+//! Pods use the machine's own network, so no network plugin is needed. containerd pulls images under their real names,
+//! `acme.azurecr.io/…` and the like, through a CONNECT proxy with certificates of a test CA, or by way of mirrors.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::{Node as NodeObject, Pod};
+use kube::Api;
+use serde_json::json;
+
+use crate::{
+    ControlPlane, Image, Result, WorldDir, WorldError,
+    binaries::Program,
+    error::Context,
+    ports::Port,
+    process::{Launch, Process, find_program},
+};
+
+mod config;
+
+const CLEANUP: &str = include_str!("node/cleanup.sh");
+
+/// How a node is to be.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// The CONNECT proxy through which containerd reaches every registry but those on loopback.
+    pub https_proxy: Option<String>,
+    /// The only CAs that containerd trusts, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Registry hosts whose images come from elsewhere: `("docker.io", "http://127.0.0.1:5000")`.
+    pub mirrors: Vec<(String, String)>,
+}
+
+/// A running node; dropping it ends its pods, too.
+#[derive(Debug)]
+pub struct Node {
+    // Dropped from top to bottom: the kubelet must not restart what containerd's end takes away.
+    kubelet: Process,
+    _containerd: Process,
+    name: String,
+}
+
+impl Node {
+    /// Whether this machine can run a node, or else why not.
+    pub fn available() -> Result<(), String> {
+        if !rustix::process::geteuid().is_root() {
+            return Err("a node needs root".into());
+        }
+        let needed = ["containerd", "containerd-shim-runc-v2", "ctr", "runc", "umount"];
+        match needed.into_iter().find(|name| find_program(name).is_none()) {
+            Some(name) => Err(format!("a node needs {name}, which is not installed")),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts one and waits until it is registered.
+    pub async fn start(options: NodeOptions, plane: &ControlPlane, dir: &WorldDir) -> Result<Self> {
+        Self::available().map_err(WorldError::new)?;
+        let port = Port::free()?;
+        let name = format!("node-{port}");
+        let home = dir.subdir(&name)?;
+        let socket = home.join("containerd.sock");
+        let containerd = containerd(&options, dir, &name, &socket).await?;
+        import_sandbox_image(dir, &home, &socket).await?;
+        let kubelet = kubelet(plane, dir, &home, &name, &socket, port.number()).await?;
+        let mut node = Self { kubelet, _containerd: containerd, name };
+        let nodes: Api<NodeObject> = Api::all(plane.client().await?);
+        let registered = async || nodes.get(&node.name).await.map(drop).context(|| "looking for the node");
+        node.kubelet.until_ready(Duration::from_secs(60), registered).await?;
+        Ok(node)
+    }
+
+    /// Its name in the cluster.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kubelet, to be killed, paused and restarted.
+    pub fn kubelet(&mut self) -> &mut Process {
+        &mut self.kubelet
+    }
+
+    /// A pod for this node; see [`pod`].
+    pub fn pod(&self, namespace: &str, name: &str, image: &str, pull_secrets: &[&str]) -> Pod {
+        pod(&self.name, namespace, name, image, pull_secrets)
+    }
+}
+
+/// A pod with one container for the node of that name, to be created by the caller.
+pub fn pod(node: &str, namespace: &str, name: &str, image: &str, pull_secrets: &[&str]) -> Pod {
+    let secrets: Vec<_> = pull_secrets.iter().map(|name| json!({"name": name})).collect();
+    let pod = json!({
+        "metadata": {"namespace": namespace, "name": name},
+        "spec": {
+            "nodeName": node,
+            "hostNetwork": true,
+            // Without a network plugin the node is never ready, which costs pods nothing but this.
+            "tolerations": [{"operator": "Exists"}],
+            "terminationGracePeriodSeconds": 1,
+            "imagePullSecrets": secrets,
+            "containers": [{"name": "app", "image": image}],
+        },
+    });
+    serde_json::from_value(pod).expect("the pod above is well formed")
+}
+
+async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &Path) -> Result<Process> {
+    let home = dir.subdir(name)?;
+    for (host, url) in &options.mirrors {
+        dir.subdir(&format!("{name}/hosts/{host}"))?;
+        dir.write(&format!("{name}/hosts/{host}/hosts.toml"), config::hosts(url))?;
+    }
+    let config = dir.write(&format!("{name}/containerd.toml"), config::containerd(&home, socket))?;
+    let mut launch = Launch::new(format!("containerd-{name}"), found("containerd")?, dir.path())
+        .arg("--config")
+        .arg(config)
+        // An empty value also hides the machine's own proxy.
+        .env("HTTPS_PROXY", options.https_proxy.as_deref().unwrap_or_default())
+        .env("https_proxy", "")
+        .env("HTTP_PROXY", "")
+        .env("http_proxy", "")
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("no_proxy", "127.0.0.1,localhost")
+        .env("DIR", &home)
+        .env("SOCKET", socket)
+        .env("NODE", name)
+        .after(CLEANUP);
+    if let Some(ca) = &options.ca_file {
+        // A directory that does not exist keeps the machine's own CAs out; an empty value would not.
+        launch = launch.env("SSL_CERT_FILE", ca).env("SSL_CERT_DIR", home.join("no-certificates"));
+    }
+    let mut process = launch.start()?;
+    let ctr = found("ctr")?;
+    let probe = async || run(&ctr, ["--address".as_ref(), socket.as_os_str(), "version".as_ref()]).await;
+    process.until_ready(Duration::from_secs(20), probe).await?;
+    Ok(process)
+}
+
+/// Every pod has a sandbox, whose image must be there before anything can be pulled.
+async fn import_sandbox_image(dir: &WorldDir, home: &Path, socket: &Path) -> Result<()> {
+    let archive = dir.path().join("pause.tar");
+    Image::new("pause").await?.write_archive(&archive, config::SANDBOX_IMAGE)?;
+    let args = "--namespace k8s.io images import --snapshotter native".split(' ').map(AsRef::as_ref);
+    let args = ["--address".as_ref(), socket.as_os_str()].into_iter().chain(args).chain([archive.as_os_str()]);
+    run(&found("ctr")?, args).await.context(|| format!("importing the sandbox image into {}", home.display()))
+}
+
+async fn kubelet(
+    plane: &ControlPlane,
+    dir: &WorldDir,
+    home: &Path,
+    name: &str,
+    socket: &Path,
+    port: u16,
+) -> Result<Process> {
+    let config = dir.write(&format!("{name}/kubelet.json"), config::kubelet(home, socket, port).to_string())?;
+    Launch::new(format!("kubelet-{name}"), Program::Kubelet.path().await?, dir.path())
+        .flag("config", config)
+        .flag("kubeconfig", plane.kubeconfig())
+        .flag("hostname-override", name)
+        .flag("root-dir", home.join("kubelet"))
+        .flag("cert-dir", home.join("pki"))
+        .start()
+}
+
+fn found(name: &str) -> Result<PathBuf> {
+    find_program(name).ok_or_else(|| WorldError::new(format!("{name} is not installed")))
+}
+
+async fn run<'a>(program: &Path, args: impl IntoIterator<Item = &'a std::ffi::OsStr>) -> Result<()> {
+    let what = || format!("running {}", program.display());
+    let output = tokio::process::Command::new(program).args(args).output().await.context(what)?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(WorldError::new(format!("{}: {}", what(), String::from_utf8_lossy(&output.stderr).trim()))),
+    }
+}

@@ -1,0 +1,78 @@
+//! All parts together.
+
+use tokio::sync::OnceCell;
+
+use crate::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, Registry, RegistryOptions, Result, WorldDir};
+
+/// A running world; dropping it ends everything.
+#[derive(Debug)]
+pub struct World {
+    // Dropped from top to bottom: the directory goes last.
+    /// The node, if one was asked for.
+    pub node: Option<Node>,
+    /// The registry, if one was asked for.
+    pub registry: Option<Registry>,
+    /// etcd, the API server and its controllers.
+    pub control_plane: ControlPlane,
+    /// Logs, keys and data.
+    pub dir: WorldDir,
+}
+
+/// What a world is to consist of.
+#[derive(Clone, Debug, Default)]
+pub struct WorldBuilder {
+    control_plane: ControlPlaneOptions,
+    registry: Option<RegistryOptions>,
+    node: Option<NodeOptions>,
+}
+
+impl World {
+    /// A world with a control plane and nothing else, to be extended.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder::default()
+    }
+}
+
+impl WorldBuilder {
+    /// Changes how the control plane is to be.
+    pub fn control_plane(mut self, options: ControlPlaneOptions) -> Self {
+        self.control_plane = options;
+        self
+    }
+
+    /// Adds a registry.
+    pub fn registry(mut self, options: RegistryOptions) -> Self {
+        self.registry = Some(options);
+        self
+    }
+
+    /// Adds a node; see [`Node::available`].
+    pub fn node(mut self, options: NodeOptions) -> Self {
+        self.node = Some(options);
+        self
+    }
+
+    /// Starts it and waits until all parts are ready.
+    pub async fn start(self) -> Result<World> {
+        crate::install_crypto();
+        let dir = WorldDir::new()?;
+        let control_plane = ControlPlane::start(self.control_plane, &dir).await?;
+        let registry = match self.registry {
+            Some(options) => Some(Registry::start(options, &dir).await?),
+            None => None,
+        };
+        let node = match self.node {
+            Some(options) => Some(Node::start(options, &control_plane, &dir).await?),
+            None => None,
+        };
+        Ok(World { node, registry, control_plane, dir })
+    }
+}
+
+/// One world with a control plane for all tests of a test binary; it ends with the process.
+///
+/// Every `#[tokio::test]` has a runtime of its own, so make a client per test from the kubeconfig.
+pub async fn shared() -> Result<&'static World> {
+    static SHARED: OnceCell<World> = OnceCell::const_new();
+    SHARED.get_or_try_init(|| World::builder().start()).await
+}
