@@ -1,5 +1,124 @@
 //! The configuration: a directory with `pullmint.toml` for everything and one `NAME.toml` per registry.
+//!
+//! ```text
+//! text ──document──► tree ──read, by the schema──► file (as written) ──check──► settings (as meant)
+//!                      └───────────── what is wrong, with its place ─────────────► report
+//! ```
+//!
+//! The types in `file` make the schema, and the schema checks the files: keys, types, bounds and defaults are said
+//! once. Each step goes on where it can, so that one report has the problems of all files.
 
-pub mod selection;
-pub mod selector;
+mod check;
+mod conflict;
+mod document;
+mod file;
+mod mask;
+mod read;
+mod report;
+mod schema;
+mod selection;
+mod selector;
 pub mod settings;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use document::Document;
+pub use report::{Place, Problem, Report};
+pub use schema::schema;
+pub use selection::{CompiledSelection, InvalidSelection};
+pub use selector::{InvalidSelector, Selector};
+pub use settings::Settings;
+
+use report::Flaw;
+
+/// The file for what holds for every registry; its name is no registry's.
+const GLOBAL: &str = "pullmint";
+
+/// Loads the configuration from a directory: `pullmint.toml`, which may be absent, and one `NAME.toml` per registry.
+///
+/// # Errors
+/// With every problem of every file, if there is one.
+pub fn load(dir: &Path) -> Result<Settings, Report> {
+    let mut problems = Vec::new();
+    let mut files = Vec::new();
+    match paths(dir) {
+        Ok(paths) => {
+            for path in paths {
+                match fs::read_to_string(&path) {
+                    Ok(text) => files.push((path, text)),
+                    Err(error) => problems.push(Problem::whole(&path, Flaw::new(format!("unreadable: {error}")))),
+                }
+            }
+        }
+        Err(error) => problems.push(Problem::whole(dir, Flaw::new(format!("unreadable: {error}")))),
+    }
+    assemble(dir, &mut files, problems)
+}
+
+/// Makes settings of files that have been read. The directory of a file is where its relative paths begin.
+///
+/// # Errors
+/// With every problem of every file, if there is one.
+pub fn load_from(files: impl IntoIterator<Item = (PathBuf, String)>) -> Result<Settings, Report> {
+    let mut files: Vec<_> = files.into_iter().collect();
+    let dir = files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("")).to_owned();
+    assemble(&dir, &mut files, Vec::new())
+}
+
+/// The configuration's files. In a volume of a ConfigMap they are links, and names with a dot in front are the
+/// volume's own.
+fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
+}
+
+fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Problem>) -> Result<Settings, Report> {
+    files.sort();
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let (globals, registries): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| stem(path) == GLOBAL);
+    if registries.is_empty() && problems.is_empty() {
+        let flaw = Flaw::new("there is no registry: expected a file NAME.toml for each");
+        problems.push(Problem::whole(dir, flaw.help("the file's name is the registry's; config/ has examples")));
+    }
+
+    let empty = (dir.join("pullmint.toml"), String::new());
+    let (path, text) = globals.first().copied().unwrap_or(&empty);
+    let mut document = Document::parse(path, text);
+    // Where the file does not do, the registries are still checked, as if it were not there.
+    let global: file::Global = document.read(&schema::GLOBAL).unwrap_or_default();
+    problems.append(&mut document.problems);
+
+    let mut read = Vec::new();
+    for (path, text) in registries {
+        let mut document = Document::parse(path, text);
+        let name = stem(path);
+        if !text::is_label(&name) {
+            let flaw = Flaw::new(format!("`{name}` cannot be a registry's name"));
+            document
+                .report(None, flaw.help("name the file with lower-case letters, digits and inner hyphens, at most 63"));
+        }
+        let file: Option<file::Registry> = document.read(&schema::REGISTRY);
+        let dir = path.parent().unwrap_or(dir);
+        let registries = file.and_then(|file| check::registries(&mut document, &file, &global, &name, dir));
+        read.push((document, registries.unwrap_or_default()));
+    }
+    conflict::report(&mut read);
+
+    let mut registries = Vec::new();
+    for (mut document, mut read) in read {
+        problems.append(&mut document.problems);
+        registries.append(&mut read);
+    }
+    Report::of(problems)?;
+    let ca_file = global.ca_file.map(|file| dir.join(file.0));
+    Ok(Settings { registries, concurrency: global.concurrency, ca_file })
+}

@@ -1,0 +1,80 @@
+//! Keeps secrets that stand where none belong out of the report.
+//!
+//! A file may be so broken that nothing can be told about it but its lines, and a secret may stand under a key whose
+//! name nobody foresaw. So the rule is the other way round: a value is shown only if its key is one that pullmint
+//! knows, and no known key holds a secret.
+
+use super::schema;
+use super::text::is_token;
+
+const MASK: &str = "***";
+
+/// The line as it may be shown. `number` counts from 1.
+pub(super) fn line(text: &str, number: usize, line: &str) -> String {
+    if let Some(cut) = cut(line) {
+        return format!("{} {MASK}", &line[..cut]);
+    }
+    // A line without a key of its own belongs to the last key before it.
+    let before: Vec<&str> = text.lines().take(number.saturating_sub(1)).collect();
+    let inside = before.iter().any(|line| line.contains("\"\"\"") || line.contains("'''"));
+    let owner = if is_assignment(line) || is_header(line) {
+        Some(line)
+    } else {
+        before.iter().rev().copied().find(|line| is_assignment(line))
+    };
+    let known = !line.trim_start().starts_with('#') && owner.is_none_or(|owner| cut(owner).is_none());
+    // Inside a text of several lines, anything may look like a key. No key of ours needs one: none of it is shown.
+    if line.is_empty() || (known && !inside) { line.to_owned() } else { MASK.to_owned() }
+}
+
+/// Where to cut a line: behind the first thing in it that assigns to a key that is not known, or before a token.
+fn cut(line: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut word = String::new();
+    let mut assigned = false;
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (None, '#') => break,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), _) if c == open => quote = None,
+            (None, '=') if !schema::is_known_key(word.trim()) => return Some(at + 1),
+            (None, ':') if !assigned && !schema::is_known_key(word.trim()) => return Some(at + 1),
+            (None, '=') => assigned = true,
+            // Quotes may be unbalanced: what is plainly the name of a secret counts inside of them, too.
+            (Some(_), '=') if is_secret(word.trim()) && !schema::is_known_key(word.trim()) => return Some(at + 1),
+            _ if c.is_ascii_alphanumeric() || "_-".contains(c) => {
+                if word.ends_with(' ') {
+                    word.clear();
+                }
+                word.push(c);
+                if is_token(&word) {
+                    return Some(at + 1 - word.len());
+                }
+            }
+            (_, ' ' | '\t') if !word.is_empty() => word.push(' '),
+            _ => word.clear(),
+        }
+    }
+    // `password hunter2`, where the sign was forgotten.
+    let first = line.split_whitespace().next().filter(|word| is_bare(word) && !schema::is_known_key(word))?;
+    (line.trim().len() > first.len()).then(|| line.find(first).map(|at| at + first.len()))?
+}
+
+fn is_bare(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+}
+
+fn is_assignment(line: &str) -> bool {
+    line.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty() && !key.trim_start().starts_with('#'))
+}
+
+fn is_header(line: &str) -> bool {
+    line.trim_start().starts_with('[') && line.trim_end().ends_with(']') && !line.contains(['"', '\''])
+}
+
+/// Whether a key looks as if it held a secret.
+pub(super) fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    let holds = ["pass", "secret", "token", "credential", "access_key", "api_key", "apikey", "private_key"];
+    !key.ends_with("_file") && (holds.iter().any(|part| key.contains(part)) || ["auth", "pat", "key"].contains(&&*key))
+}

@@ -1,0 +1,234 @@
+//! The kinds of text that stand in files, and what makes each a valid one. A kind's name is its `format` in the
+//! schema, and by that name a value is checked where it stands.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::report::Flaw;
+use super::selector::Selector;
+use crate::registry::Host;
+
+type Verdict = Result<(), Flaw>;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident $format:literal $check:expr;)+) => {
+        $($(#[doc = $doc])+
+        #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+        #[serde(transparent)]
+        #[schemars(inline, extend("format" = $format))]
+        pub(super) struct $name(pub(super) String);
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        })+
+
+        /// Whether a text is a valid one of its kind.
+        pub(super) fn check(format: &str, text: &str) -> Verdict {
+            match format {
+                $($format => $check(text),)+
+                _ => Ok(()),
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A name of a Kubernetes object: a DNS subdomain.
+    Name "kubernetes-name" name;
+    /// A glob, as `team-*` or `{dev,test}-?`.
+    Glob "glob" glob;
+    /// A Kubernetes label selector, as `team=web,env in (dev,prod),!legacy`.
+    Labels "label-selector" |text: &str| text.parse::<Selector>().map(drop).map_err(Flaw::new);
+    /// A cron expression with five or six fields.
+    Cron "cron" |text: &str| cron(text).map(drop);
+    /// The host of a registry, with its port if it has one.
+    Server "registry-host" |text: &str| text.parse::<Host>().map(drop).map_err(Flaw::new);
+    /// A path; a relative one begins at the directory of the configuration.
+    File "file" file;
+    /// An http or https URL.
+    Url "uri" |text: &str| url(text, &["http", "https"]);
+    /// Any text but an empty one.
+    Text "text" some;
+    /// `eu-west-1`.
+    Region "aws-region" region;
+    /// The 12 digits of an AWS account.
+    AccountId "aws-account" account;
+    /// `arn:aws:iam::123456789012:role/NAME`.
+    RoleArn "aws-role-arn" role_arn;
+    /// 2 to 64 letters, digits and `_+=,.@-`.
+    SessionName "aws-session-name" session_name;
+    /// `/subscriptions/…`.
+    ArmId "azure-resource-id" arm_id;
+    /// `public`, `us-government`, `china`, or the https URL of another authority.
+    Authority "azure-cloud" authority;
+    /// A repository's path, without its registry.
+    Repository "repository" repository;
+    /// A Docker ID or the name of an organization.
+    DockerId "docker-id" docker_id;
+    /// `ORG/REPO`, `ORG/*` or `*/*/public`.
+    HubRepository "docker-hub-repository" hub_repository;
+    /// A duration, as `90m`, `24h` or `30 days`.
+    Lifetime "lifetime" |text: &str| lifetime(text).map(drop);
+    /// A point in time with its offset, as `2027-01-31T12:00:00Z`.
+    Moment "date-time" moment;
+    /// A UUID.
+    Uuid "uuid" uuid;
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        "public".into()
+    }
+}
+
+fn demand(holds: bool, otherwise: &str) -> Verdict {
+    if holds { Ok(()) } else { Err(Flaw::new(otherwise)) }
+}
+
+/// Whether a text is a DNS label in the strict sense of Kubernetes: lower case.
+pub(super) fn is_label(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+fn name(text: &str) -> Verdict {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let part =
+        |part: &str| !part.is_empty() && part.chars().all(inner) && !part.starts_with('-') && !part.ends_with('-');
+    demand(text.len() <= 253 && text.split('.').all(part), "Kubernetes takes no such name")
+        .map_err(|flaw| flaw.help("lower-case letters, digits, inner hyphens and dots, at most 253"))
+}
+
+fn glob(text: &str) -> Verdict {
+    some(text)?;
+    globset::Glob::new(text).map(drop).map_err(|e| Flaw::new(format!("this is no glob: {}", e.kind())))
+}
+
+/// The expression as the scheduler takes it: with seconds. Five fields, which everybody writes, mean "at second 0".
+pub(super) fn cron(text: &str) -> Result<String, Flaw> {
+    let full = match text.split_whitespace().count() {
+        5 => format!("0 {}", text.trim()),
+        6 => text.trim().to_owned(),
+        n => {
+            return Err(Flaw::new(format!("a cron expression has five fields, or six with seconds in front, not {n}"))
+                .help("as `0 */6 * * *`: every six hours, in UTC"));
+        }
+    };
+    // The very parser of tokio-cron-scheduler, set as it sets it.
+    let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Required).build();
+    match parser.parse(&full) {
+        Ok(_) => Ok(full),
+        Err(e) => Err(Flaw::new(format!("this is no cron expression: {e}"))),
+    }
+}
+
+fn file(text: &str) -> Verdict {
+    some(text)?;
+    demand(!is_token(text) && !text.contains('\n'), "this looks like the secret itself, not like a file that holds it")
+        .map_err(|flaw| flaw.help("mount the secret as a file and give its path; then revoke what stood here"))
+}
+
+/// Whether a text begins as tokens of Docker, AWS, or a JWT do.
+pub(super) fn is_token(text: &str) -> bool {
+    ["dckr_pat_", "dckr_oat_", "AKIA", "ASIA", "eyJ"].iter().any(|prefix| text.starts_with(prefix))
+}
+
+fn url(text: &str, schemes: &[&str]) -> Verdict {
+    let fits = |url: url::Url| schemes.contains(&url.scheme()) && url.has_host() && url.username().is_empty();
+    demand(url::Url::parse(text).is_ok_and(fits), "this is no URL as expected here").map_err(|flaw| {
+        flaw.help(format!("as `{}://host.example.com`, without user and password", schemes.join("` or `")))
+    })
+}
+
+fn some(text: &str) -> Verdict {
+    demand(!text.trim().is_empty(), "a text is missing between the quotes")
+}
+
+fn region(text: &str) -> Verdict {
+    let shape = is_label(text) && text.matches('-').count() >= 2 && text.ends_with(|c: char| c.is_ascii_digit());
+    demand(shape, "this is no AWS region").map_err(|flaw| flaw.help("as `eu-west-1`"))
+}
+
+fn account(text: &str) -> Verdict {
+    demand(text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()), "an AWS account has 12 digits")
+}
+
+fn role_arn(text: &str) -> Verdict {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let fits = matches!(parts[..], ["arn", partition, "iam", "", id, role]
+        if !partition.is_empty() && account(id).is_ok() && role.strip_prefix("role/").is_some_and(|name| !name.is_empty()));
+    demand(fits, "this is no ARN of a role").map_err(|flaw| flaw.help("as `arn:aws:iam::123456789012:role/NAME`"))
+}
+
+fn session_name(text: &str) -> Verdict {
+    let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
+    demand((2..=64).contains(&text.len()) && fits, "a session name has 2 to 64 letters, digits and `_+=,.@-`")
+}
+
+fn arm_id(text: &str) -> Verdict {
+    demand(text.to_ascii_lowercase().starts_with("/subscriptions/"), "this is no resource id")
+        .map_err(|flaw| flaw.help("as `/subscriptions/…/userAssignedIdentities/NAME`; for a client id use `client_id`"))
+}
+
+const CLOUDS: [&str; 3] = ["public", "us-government", "china"];
+
+fn authority(text: &str) -> Verdict {
+    if CLOUDS.contains(&text) || url(text, &["https"]).is_ok() {
+        return Ok(());
+    }
+    let help = match super::report::nearest(text, CLOUDS) {
+        Some(cloud) => format!("did you mean `{cloud}`?"),
+        None => "one of `public`, `us-government`, `china`, or an https URL".to_owned(),
+    };
+    Err(Flaw::new("there is no such cloud").help(help))
+}
+
+fn repository(text: &str) -> Verdict {
+    if text.contains('*') {
+        return Err(Flaw::new("ACR knows no wildcards").help("name each repository, or leave `repositories` out"));
+    }
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    demand(text.split('/').all(|part| !part.is_empty() && part.chars().all(inner)), "this is no repository")
+        .map_err(|flaw| flaw.help("as `team/app`: without the registry's host and without a tag"))
+}
+
+fn docker_id(text: &str) -> Verdict {
+    if text.contains('@') {
+        return Err(Flaw::new("a registry login takes the Docker ID, and Docker refuses e-mail addresses there")
+            .help("the Docker ID is shown at the top of hub.docker.com, and in image names"));
+    }
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    demand(!text.is_empty() && text.chars().all(inner), "this is no Docker ID")
+}
+
+fn hub_repository(text: &str) -> Verdict {
+    let part = |part: &str| repository(part).is_ok();
+    let fits = text == "*/*/public"
+        || matches!(text.split('/').collect::<Vec<_>>()[..], [org, repo] if part(org) && (repo == "*" || part(repo)));
+    demand(fits, "this is no repository of Docker Hub").map_err(|flaw| flaw.help("`ORG/REPO`, `ORG/*` or `*/*/public`"))
+}
+
+/// A duration; days count 24 hours, since tokens know no calendars.
+pub(super) fn lifetime(text: &str) -> Result<Duration, Flaw> {
+    let parse = |text: &str| {
+        let span = jiff::Span::from_str(text)?;
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+    };
+    let duration = parse(text).ok().and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| Flaw::new("this is no duration").help("as `90m`, `24h` or `30 days`"))
+}
+
+fn moment(text: &str) -> Verdict {
+    demand(text.parse::<jiff::Timestamp>().is_ok(), "this is no point in time with an offset")
+        .map_err(|flaw| flaw.help("as `2027-01-31T12:00:00Z`"))
+}
+
+fn uuid(text: &str) -> Verdict {
+    let lengths = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+    demand(lengths && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit()), "this is no UUID")
+}
