@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::config::selection::CompiledSelection;
+use crate::config::CompiledSelection;
 use crate::dockerconfig;
 use crate::keeper::slot::{Minted, Slot};
 use crate::registry::{Host, RegistryName};

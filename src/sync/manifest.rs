@@ -79,6 +79,18 @@ impl Rendered {
         }
         manifest
     }
+
+    /// The same Secret for a reader outside the cluster: in no namespace, and nobody's. It holds the passwords.
+    #[must_use]
+    pub fn by_itself(&self, name: &str) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": { "name": name, "annotations": self.annotations },
+            "type": "kubernetes.io/dockerconfigjson",
+            "data": { ".dockerconfigjson": self.data.expose_secret() },
+        })
+    }
 }
 
 fn annotations(entries: &[(RegistryName, Entry)]) -> BTreeMap<&'static str, String> {

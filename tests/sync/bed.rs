@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use pullmint::clock::{Clock, SystemClock};
-use pullmint::config::selection::CompiledSelection;
+use pullmint::config::CompiledSelection;
 use pullmint::config::settings::NamespaceSelection;
 use pullmint::credential::{Credential, Expiry};
 use pullmint::keeper::slot::{Coverage, Minted, Slot, Verification};

@@ -1,0 +1,41 @@
+# Everything here does its own set-up. What it needs beforehand: Rust (rust-toolchain.toml names the version), Go, make
+# and a C compiler; for a real node in tests and demo also root, containerd and runc.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+CARGO_DENY := 0.20.2
+export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
+
+.PHONY: help demo test bench lint deny build world
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+build: ## The release binary: target/release/pullmint
+	$(CARGO) build --release --locked
+
+demo: build world ## See it work: a real cluster, a real registry, emulated clouds (DEMO_SECONDS=120)
+	$(CARGO) run --locked --quiet --release --package world -- demo
+
+test: world ## Every test, on real parts; tells which could not run here
+	@mkdir -p target && rm -f $(WORLD_SKIPS)
+	$(CARGO) test --locked --workspace
+	@if [ -s $(WORLD_SKIPS) ]; then echo "skipped, since this machine lacks something:"; sort $(WORLD_SKIPS) | uniq; fi
+	@echo "$$( [ -f $(WORLD_SKIPS) ] && sort -u $(WORLD_SKIPS) | wc -l || echo 0 ) tests skipped"
+
+bench: build world ## Figures against the bare API server: a table, and target/bench.json
+	$(CARGO) run --locked --quiet --release --package world --bin bench
+
+lint: deny ## Formatting, clippy, documentation, dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	$(CARGO) deny --log-level error check bans licenses sources
+
+deny:
+	@$(CARGO) deny --version 2>/dev/null | grep -qF "$(CARGO_DENY)" || \
+		{ echo "installing cargo-deny $(CARGO_DENY)"; $(CARGO) install --quiet --locked cargo-deny@$(CARGO_DENY); }
+
+# The Kubernetes programs, the registry and etcd, built once from their own sources.
+world:
+	$(CARGO) run --locked --quiet --package world -- build

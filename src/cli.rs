@@ -1,0 +1,173 @@
+//! The command line: what can be asked for. One file per subcommand does it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::{self, LogFormat};
+
+mod check;
+mod completions;
+mod once;
+mod rbac;
+mod render;
+mod run;
+mod schema;
+mod yaml;
+
+/// Keeps short-lived registry pull credentials fresh in Kubernetes namespaces.
+#[derive(Debug, Parser)]
+#[command(name = "pullmint", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all is well
+  1  failed
+  2  wrong usage, or a configuration that cannot be used
+  3  partly done: some registries or Secrets failed";
+
+/// How it logs.
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// What is logged, to standard error: error, warn, info, debug, trace, or directives by module
+    #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
+    log: String,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    log_format: LogFormat,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// Directory with one NAME.toml per registry, and pullmint.toml for what concerns all
+    #[arg(short, long, default_value = "/etc/pullmint", value_name = "DIR")]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Mint, encode and sync until told to stop: what the Deployment runs
+    #[command(after_help = "Example:\n  pullmint run --config ./config --log-format json")]
+    Run(run::RunArgs),
+    /// Mint and sync once, then exit: for CronJobs and CI
+    #[command(after_help = "Example:\n  pullmint once --config ./config && kubectl apply -f app.yaml")]
+    Once(once::OnceArgs),
+    /// Try everything that `run` needs, and write nothing
+    #[command(after_help = "Examples:\n  pullmint check --config ./config\n  pullmint check --output json | jq '.items[] | select(.result == \"failed\")'")]
+    Check(check::CheckArgs),
+    /// Print the Secrets that would be written, passwords redacted
+    #[command(after_help = "Examples:\n  pullmint render --config ./config\n  pullmint render --reveal --registry ecr | kubectl apply -n team-a -f -")]
+    Render(render::RenderArgs),
+    /// Print the least RBAC roles that this configuration needs
+    #[command(after_help = "Example:\n  pullmint rbac --config ./config --namespace pullmint | kubectl apply -f -")]
+    Rbac(rbac::RbacArgs),
+    /// Print the JSON Schema of the configuration files
+    #[command(after_help = "Example:\n  pullmint schema > pullmint.schema.json")]
+    Schema,
+    /// Print the completion script of a shell
+    #[command(after_help = "Example:\n  pullmint completions bash > /etc/bash_completion.d/pullmint")]
+    Completions(completions::CompletionsArgs),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Done,
+    /// Nothing came of it.
+    Failed,
+    /// The configuration cannot be used.
+    Unusable,
+    /// Some of it failed.
+    Partial,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::Failed => 1,
+            Outcome::Unusable => 2,
+            Outcome::Partial => 3,
+        })
+    }
+}
+
+impl Cli {
+    /// Does what was asked for. Results go to standard output, messages to standard error.
+    #[must_use]
+    pub fn execute(self) -> ExitCode {
+        if let Err(error) = telemetry::start(&self.logs.log, self.logs.log_format) {
+            complain(&format!("--log {}: {error}", self.logs.log));
+            return Outcome::Unusable.into();
+        }
+        // One thread: the work is waiting, and memory is what a cluster pays for.
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                complain(&format!("could not start: {error}"));
+                return Outcome::Failed.into();
+            }
+        };
+        let outcome = match self.command {
+            Command::Run(args) => runtime.block_on(run::run(&args)),
+            Command::Once(args) => runtime.block_on(once::once(&args)),
+            Command::Check(args) => runtime.block_on(check::check(&args)),
+            Command::Render(args) => runtime.block_on(render::render(&args)),
+            Command::Rbac(args) => rbac::rbac(&args),
+            Command::Schema => schema::schema(),
+            Command::Completions(args) => completions::completions(&args),
+        };
+        // A provider's blocking helper, such as a name look-up without answer, must not hold up the end.
+        runtime.shutdown_background();
+        outcome.into()
+    }
+}
+
+/// Says what went wrong, on standard error.
+fn complain(message: &str) {
+    eprintln!("pullmint: {message}");
+}
+
+/// Writes a result to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> Outcome {
+    use std::io::{ErrorKind, Write};
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Outcome::Done,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Outcome::Done,
+        Err(error) => {
+            complain(&format!("could not write to standard output: {error}"));
+            Outcome::Failed
+        }
+    }
+}
+
+/// An error and its causes, one below the other.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str("\n  because: ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl ConfigArgs {
+    /// The settings, or the report of everything that is wrong with them, printed.
+    fn load(&self) -> Result<crate::config::settings::Settings, Outcome> {
+        crate::config::load(&self.config).map_err(|report| {
+            eprint!("{}", report.render(!telemetry::no_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr())));
+            Outcome::Unusable
+        })
+    }
+}

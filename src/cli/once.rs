@@ -1,0 +1,130 @@
+//! `pullmint once`: one pass, with a progress bar on a terminal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::timeout;
+
+use crate::cli::{ConfigArgs, Outcome, complain, explain, print};
+use crate::clock::SystemClock;
+use crate::cluster;
+use crate::daemon::{Daemon, Site, Span};
+use crate::sync::summary::Summary;
+
+/// What `once` takes.
+#[derive(Debug, Args)]
+pub(super) struct OnceArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// How long the pass may take, in seconds
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    timeout: u64,
+}
+
+/// How long writes that fail are tried again after all others are through.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn once(args: &OnceArgs) -> Outcome {
+    let settings = match args.config.load() {
+        Ok(settings) => settings,
+        Err(outcome) => return outcome,
+    };
+    let cluster = match cluster::connect().await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            complain(&explain(&error));
+            return Outcome::Failed;
+        }
+    };
+    let site = Site { client: cluster.client, namespace: cluster.namespace, clock: Arc::new(SystemClock) };
+    let mut daemon = match Daemon::start(&settings, site, Span::SinglePass).await {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            complain(&explain(&error));
+            return Outcome::Failed;
+        }
+    };
+    let in_time = timeout(Duration::from_secs(args.timeout), pass(&mut daemon)).await.is_ok();
+    if !in_time {
+        complain(&format!("the pass took longer than {} s", args.timeout));
+    }
+    conclude(&daemon, in_time)
+}
+
+/// All keepers have tried, the syncer has nothing left to do, and what failed has been tried again for a while.
+async fn pass(daemon: &mut Daemon) {
+    let bar = progress_bar();
+    bar.set_message("minting");
+    while daemon.keepers.join_next().await.is_some() {}
+    bar.set_message("writing");
+    let mut summary = daemon.summary.clone();
+    let followed = async {
+        loop {
+            let now = summary.borrow_and_update().clone();
+            show(&bar, &now);
+            if now.settled && now.failing == 0 || summary.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    let mut settled = daemon.summary.clone();
+    let patience = async {
+        let _ended = settled.wait_for(|summary| summary.settled).await.is_err();
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        () = followed => {}
+        () = patience => {}
+    }
+    daemon.save().await;
+    bar.finish_and_clear();
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn show(bar: &ProgressBar, summary: &Summary) {
+    let done = summary.in_sync + summary.refused + summary.waiting;
+    bar.set_length((done + summary.queued + summary.failing) as u64);
+    bar.set_position(done as u64);
+}
+
+fn conclude(daemon: &Daemon, in_time: bool) -> Outcome {
+    let summary = daemon.summary.borrow().clone();
+    let mut text = String::new();
+    let mut failed_registries = 0;
+    for (registry, slot) in &daemon.slots {
+        let slot = slot.borrow();
+        match (&slot.failure, &slot.current) {
+            (Some(failure), _) => {
+                failed_registries += 1;
+                text.push_str(&format!("{}: {}\n  remedy: {}\n", registry.name, failure.message, failure.remedy));
+            }
+            (None, Some(minted)) => {
+                text.push_str(&format!("{}: fresh until {}\n", registry.name, minted.credential.expiry));
+            }
+            (None, None) => {
+                failed_registries += 1;
+                text.push_str(&format!("{}: no credential in time\n", registry.name));
+            }
+        }
+    }
+    for (object, problem) in &summary.problems {
+        text.push_str(&format!("{object}: {problem}\n"));
+    }
+    let Summary { in_sync, writes, refused, failing, waiting, queued, .. } = summary;
+    text.push_str(&format!(
+        "{in_sync} in place, {writes} written, {refused} refused, {failing} failing, {waiting} waiting\n"
+    ));
+    let printed = print(&text);
+    let flawed = failed_registries + refused + failing + waiting + queued > 0 || !in_time;
+    match (printed, flawed, in_sync) {
+        (Outcome::Done, false, _) => Outcome::Done,
+        (Outcome::Done, true, 1..) => Outcome::Partial,
+        _ => Outcome::Failed,
+    }
+}

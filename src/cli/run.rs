@@ -1,0 +1,69 @@
+//! `pullmint run`: until told to stop.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+use crate::cli::{ConfigArgs, Outcome, complain, explain};
+use crate::clock::SystemClock;
+use crate::cluster;
+use crate::daemon::{Daemon, Site, Span};
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+pub(super) async fn run(args: &RunArgs) -> Outcome {
+    let settings = match args.config.load() {
+        Ok(settings) => settings,
+        Err(outcome) => return outcome,
+    };
+    let cluster = match cluster::connect().await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            complain(&explain(&error));
+            return Outcome::Failed;
+        }
+    };
+    info!(version = env!("CARGO_PKG_VERSION"), namespace = %cluster.namespace, registries = settings.registries.len(),
+        "starting");
+    let site = Site { client: cluster.client, namespace: cluster.namespace, clock: Arc::new(SystemClock) };
+    let mut daemon = match Daemon::start(&settings, site, Span::Forever).await {
+        Ok(daemon) => daemon,
+        Err(error) => {
+            complain(&explain(&error));
+            return Outcome::Failed;
+        }
+    };
+    tokio::select! {
+        signal = told_to_stop() => {
+            info!(signal, "stopping");
+            Outcome::Done
+        }
+        // A daemon that lives on without one of its parts would look healthy and do nothing.
+        Some(ended) = daemon.tasks.join_next() => {
+            match ended {
+                Ok(task) => error!(task, "a part ended that never should; ending the process"),
+                Err(failure) => error!(%failure, "a part failed; ending the process"),
+            }
+            Outcome::Failed
+        }
+    }
+}
+
+async fn told_to_stop() -> &'static str {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the signals end the process by themselves.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}
