@@ -9,18 +9,23 @@
 //!                                                       └─ registry_front ──► a real registry, on loopback
 //! ```
 
+#![allow(clippy::result_large_err, reason = "a refusal is an HTTP answer, as large as any other")]
+
 mod acr;
 mod aws;
 mod azure;
 mod call;
 mod docker_hub;
+mod ecr;
 mod fault;
 mod federation;
 mod hosts;
 mod hub_tokens;
 mod registry_front;
 pub mod seed;
+mod service;
 mod sigv4;
+mod sts;
 mod tokens;
 
 use std::collections::HashMap;
@@ -36,72 +41,8 @@ use serde_json::{Value, json};
 pub(crate) use call::Call;
 pub use fault::Fault;
 pub(crate) use hosts::Place;
+pub use service::Service;
 use tokens::{Grant, Signer, Vault};
-
-/// The services that can be watched and disturbed one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// AssumeRole and AssumeRoleWithWebIdentity.
-    Sts,
-    /// EKS Pod Identity's credential endpoint.
-    PodIdentity,
-    /// GetAuthorizationToken of private ECR.
-    Ecr,
-    /// GetAuthorizationToken of ECR Public.
-    EcrPublic,
-    /// ECR Public's registry token endpoint.
-    EcrPublicToken,
-    /// Entra ID's token endpoint.
-    Entra,
-    /// Managed identity.
-    ManagedIdentity,
-    /// ACR's exchange of an Entra token for a refresh token.
-    AcrExchange,
-    /// ACR's registry token endpoint, which also makes repository-scoped passwords.
-    AcrToken,
-    /// Docker Hub's API login.
-    HubLogin,
-    /// Personal and organization access tokens.
-    HubTokens,
-    /// Docker's OIDC exchange.
-    HubOidc,
-    /// Docker Hub's registry token endpoint.
-    HubToken,
-    /// Private ECR registries.
-    EcrRegistry,
-    /// `public.ecr.aws`.
-    EcrPublicRegistry,
-    /// ACR registries.
-    AcrRegistry,
-    /// `registry-1.docker.io`.
-    HubRegistry,
-}
-
-impl Service {
-    /// What only a client that pulls, or tries whether it could, asks.
-    const VERIFYING: [Self; 7] = [
-        Self::EcrPublicToken,
-        Self::AcrToken,
-        Self::HubToken,
-        Self::EcrRegistry,
-        Self::EcrPublicRegistry,
-        Self::AcrRegistry,
-        Self::HubRegistry,
-    ];
-
-    /// How long the cloud's own credentials live.
-    fn usual_life(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Ecr | Self::EcrPublic => 12 * 3600,
-            Self::PodIdentity => 6 * 3600,
-            Self::AcrExchange => 3 * 3600,
-            Self::AcrToken => 75 * 60,
-            Self::HubLogin => 10 * 60,
-            Self::HubToken | Self::EcrPublicToken => 5 * 60,
-            _ => 3600,
-        })
-    }
-}
 
 /// What distribution's `auth.token` must be told to trust the clouds.
 #[derive(Clone, Debug)]
@@ -147,8 +88,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub fn now(&self) -> Timestamp {
-        Timestamp::now() + self.skew
+    fn now(&self) -> Timestamp {
+        system_time() + self.skew
     }
 
     /// The end of what a service mints now; `asked` counts where no other life was set.
@@ -156,7 +97,7 @@ impl State {
         if call.stale {
             return self.now() - SignedDuration::from_secs(60);
         }
-        let life = self.lives.get(&service).copied().or(asked).unwrap_or(service.usual_life());
+        let life = self.lives.get(&service).copied().or(asked).unwrap_or_else(|| service.usual_life());
         self.now() + life
     }
 
@@ -221,10 +162,10 @@ impl Clouds {
 
     async fn answer(&self, service: Service, place: &Place, call: &Call) -> Response {
         match service {
-            Service::Sts => aws::sts(self, place, call),
-            Service::PodIdentity => aws::pod_identity(self, call),
-            Service::Ecr => aws::ecr(self, place, call),
-            Service::EcrPublic => aws::ecr_public(self, call),
+            Service::Sts => sts::assume_role(self, place, call),
+            Service::PodIdentity => sts::pod_identity(self, call),
+            Service::Ecr => ecr::private(self, place, call),
+            Service::EcrPublic => ecr::public(self, call),
             Service::Entra => azure::entra(self, call),
             Service::ManagedIdentity => azure::managed_identity(self, call),
             Service::AcrExchange => acr::exchange(self, call),
@@ -233,13 +174,19 @@ impl Clouds {
             Service::HubTokens => hub_tokens::tokens(self, call),
             Service::HubOidc => docker_hub::oidc(self, call),
             Service::HubToken => docker_hub::registry_token(self, call),
-            Service::EcrPublicToken => aws::public_registry_token(self, call),
+            Service::EcrPublicToken => ecr::public_registry_token(self, call),
             Service::EcrRegistry | Service::EcrPublicRegistry | Service::AcrRegistry | Service::HubRegistry => {
                 registry_front::pull(self, place, call).await
             }
         }
         .unwrap_or_else(|refusal| refusal)
     }
+}
+
+/// The clock that the clouds' own is set by.
+#[expect(clippy::disallowed_methods, reason = "an emulated cloud is where a cloud's time comes from")]
+fn system_time() -> Timestamp {
+    Timestamp::now()
 }
 
 /// Controls.
@@ -346,9 +293,9 @@ impl Clouds {
             .filter_map(tokens::repository_scope)
             .map(|(name, actions)| json!({"type": "repository", "name": name, "actions": actions}))
             .collect();
-        let now = Timestamp::now();
+        let now = system_time();
         let end = now + SignedDuration::from_hours(1);
-        self.sign(&tokens::registry_claims(INTERNAL_ISSUER, INTERNAL_SERVICE, access.into(), now, end))
+        self.sign(&tokens::registry_claims(INTERNAL_ISSUER, INTERNAL_SERVICE, &access.into(), now, end))
     }
 
     /// The name in that registry of a repository of a registry host: push there to make it pullable from the host.

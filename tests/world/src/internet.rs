@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Request, Response, StatusCode};
@@ -102,7 +103,8 @@ impl Drop for Internet {
 
 /// Makes aws-lc-rs the process's TLS provider, if none was chosen yet.
 pub(crate) fn install_crypto() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // An error means that somebody was first.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
 }
 
 async fn accept(listener: TcpListener, authority: Arc<Authority>, clouds: Clouds) {
@@ -127,11 +129,13 @@ async fn accept(listener: TcpListener, authority: Arc<Authority>, clouds: Clouds
 async fn connection(mut stream: TcpStream, authority: &Authority, clouds: Clouds) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut start = [0; 8];
-    while stream.peek(&mut start).await? < start.len() {
-        if stream.peek(&mut start).await? == 0 {
-            return Ok(());
+    loop {
+        match stream.peek(&mut start).await? {
+            0 => return Ok(()),
+            8 => break,
+            // The rest of the word is on its way.
+            _ => tokio::time::sleep(Duration::from_millis(1)).await,
         }
-        tokio::task::yield_now().await;
     }
     if &start != b"CONNECT " {
         return serve(stream, None, clouds).await;
@@ -187,7 +191,8 @@ async fn read(request: Request<Incoming>, place: Option<(String, Place)>) -> Res
         Some(place) => place,
         None => {
             let header = head.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
-            let host = head.uri.host().unwrap_or(header.rsplit_once(':').map_or(header, |(host, _)| host)).to_owned();
+            let named = header.rsplit_once(':').map_or(header, |(host, _)| host);
+            let host = head.uri.host().unwrap_or(named).to_owned();
             // By their public names the clouds speak TLS only.
             match Place::of(&host) {
                 Some(Place::Local) => (host, Place::Local),

@@ -12,42 +12,42 @@ pub(crate) type Answer = Result<Response, Response>;
 /// A request, read whole. Nothing an emulated service accepts is large.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub host: String,
-    pub method: Method,
-    pub path: String,
-    pub query: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    pub(crate) host: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// What this call mints has expired already.
-    pub stale: bool,
+    pub(crate) stale: bool,
 }
 
 impl Call {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The fields of the form in the body.
-    pub fn form(&self) -> Fields {
+    pub(crate) fn form(&self) -> Fields {
         Fields::parse(&self.body)
     }
 
     /// The fields of the query.
-    pub fn query(&self) -> Fields {
+    pub(crate) fn query(&self) -> Fields {
         Fields::parse(self.query.as_bytes())
     }
 
     /// The body as JSON; `null` if it is none.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    pub fn bearer(&self) -> Option<&str> {
+    pub(crate) fn bearer(&self) -> Option<&str> {
         self.header("authorization").strip_prefix("Bearer ")
     }
 
     /// User and password of a Basic authorization.
-    pub fn basic(&self) -> Option<(String, String)> {
+    pub(crate) fn basic(&self) -> Option<(String, String)> {
         let encoded = self.header("authorization").strip_prefix("Basic ")?;
         let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
         let (user, password) = decoded.split_once(':')?;
@@ -64,20 +64,21 @@ impl Fields {
         Self(url::form_urlencoded::parse(encoded).into_owned().collect())
     }
 
-    pub fn opt(&self, name: &str) -> Option<&str> {
+    pub(crate) fn opt(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.opt(name).unwrap_or_default()
     }
 
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// JSON under a status.
+#[allow(clippy::needless_pass_by_value, reason = "`json!` is written in place")]
 pub(crate) fn json(status: u16, body: Value) -> Response {
     with_type(status, "application/json", body.to_string())
 }
@@ -94,6 +95,7 @@ pub(crate) fn registry_error(status: u16, code: &str, message: &str) -> Response
 }
 
 /// Adds a header to an answer.
+#[allow(clippy::needless_pass_by_value, reason = "numbers and texts are written in place")]
 pub(crate) fn and_header(mut answer: Response, name: &'static str, value: impl ToString) -> Response {
     let value = value.to_string().parse().expect("a header value");
     answer.headers_mut().insert(name, value);

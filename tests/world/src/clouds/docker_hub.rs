@@ -70,7 +70,7 @@ pub(crate) fn bearer_answer(
     let (now, expires) = (state.now(), state.expiry(service, call, None));
     let access: Vec<_> =
         names.iter().map(|name| json!({"type": "repository", "name": name, "actions": ["pull"]})).collect();
-    let token = clouds.sign(&registry_claims(audience, audience, access.into(), now, expires));
+    let token = clouds.sign(&registry_claims(audience, audience, &access.into(), now, expires));
     state.mint(&token, Grant::new(service, user, audience, Some(expires)).reading(names));
     let life = (expires.as_second() - now.as_second()).max(0);
     json(200, json!({"token": token, "access_token": token, "expires_in": life, "issued_at": now.to_string()}))

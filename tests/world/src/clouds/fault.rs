@@ -43,22 +43,22 @@ pub enum Fault {
 pub(super) struct Plan(HashMap<Service, VecDeque<(Fault, Option<u32>)>>);
 
 impl Plan {
-    pub fn always(&mut self, service: Service, fault: Fault) {
+    pub(super) fn always(&mut self, service: Service, fault: Fault) {
         self.0.insert(service, [(fault, None)].into());
     }
 
-    pub fn times(&mut self, service: Service, times: u32, fault: Fault) {
+    pub(super) fn times(&mut self, service: Service, times: u32, fault: Fault) {
         if times > 0 {
             self.0.entry(service).or_default().push_back((fault, Some(times)));
         }
     }
 
-    pub fn clear(&mut self, service: Service) {
+    pub(super) fn clear(&mut self, service: Service) {
         self.0.remove(&service);
     }
 
     /// The fault that this request meets.
-    pub fn next(&mut self, service: Service) -> Option<Fault> {
+    pub(super) fn next(&mut self, service: Service) -> Option<Fault> {
         let queue = self.0.get_mut(&service)?;
         let (fault, left) = queue.front_mut()?;
         let fault = *fault;

@@ -28,11 +28,11 @@ pub(crate) enum Mismatch {
 }
 
 impl Federation {
-    pub fn new(issuer: &str, key: DecodingKey) -> Self {
+    pub(crate) fn new(issuer: &str, key: DecodingKey) -> Self {
         Self { issuers: [(issuer.to_owned(), key)].into(), subjects: [seed::SUBJECT.to_owned()].into() }
     }
 
-    pub fn trust(&mut self, issuer: &str, public_key: &str) -> io::Result<()> {
+    pub(crate) fn trust(&mut self, issuer: &str, public_key: &str) -> io::Result<()> {
         let key = DecodingKey::from_rsa_pem(public_key.as_bytes())
             .or_else(|_| DecodingKey::from_ec_pem(public_key.as_bytes()))
             .map_err(io::Error::other)?;
@@ -40,12 +40,12 @@ impl Federation {
         Ok(())
     }
 
-    pub fn trust_subject(&mut self, subject: &str) {
+    pub(crate) fn trust_subject(&mut self, subject: &str) {
         self.subjects.insert(subject.to_owned());
     }
 
     /// The subject of a token that counts for an audience now.
-    pub fn check(&self, token: &str, audience: &str, now: Timestamp) -> Result<String, Mismatch> {
+    pub(crate) fn check(&self, token: &str, audience: &str, now: Timestamp) -> Result<String, Mismatch> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Mismatch::Malformed)?;
         let claims: Value = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| Mismatch::Malformed)?;
         let issuer = claims["iss"].as_str().unwrap_or_default();

@@ -38,7 +38,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The place a host name (without port) means, if it is part of this internet.
-    pub fn of(host: &str) -> Option<Self> {
+    pub(crate) fn of(host: &str) -> Option<Self> {
         Some(match host {
             "hub.docker.com" => Self::HubApi,
             "identity.docker.com" => Self::HubIdentity,
@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// The service that a call at this place is for.
-    pub fn service(&self, call: &Call) -> Option<Service> {
+    pub(crate) fn service(&self, call: &Call) -> Option<Service> {
         let registry = call.path.starts_with("/v2/") || call.path == "/v2";
         Some(match self {
             Self::Sts(_) => Service::Sts,
@@ -93,7 +93,7 @@ impl Place {
     }
 
     /// Under which name the registry's repositories are kept in the one real registry behind all of them.
-    pub fn shelf(&self) -> Option<String> {
+    pub(crate) fn shelf(&self) -> Option<String> {
         Some(match self {
             // FIPS and dual-stack names are other doors to the same registry.
             Self::EcrRegistry { account, region } => format!("{account}.dkr.ecr.{region}.amazonaws.com"),

@@ -13,9 +13,9 @@ use super::{Clouds, Service, State, seed};
 /// All access tokens, and the limits of the organization's plan.
 pub(crate) struct Hub {
     tokens: Vec<Token>,
-    pub quota: usize,
-    pub pull_limit: u64,
-    pub pulls: u64,
+    pub(crate) quota: usize,
+    pub(crate) pull_limit: u64,
+    pub(crate) pulls: u64,
 }
 
 struct Token {
@@ -29,7 +29,7 @@ struct Token {
 
 impl Hub {
     /// With one token of each kind that no program made, and none may delete.
-    pub fn seeded(vault: &mut Vault) -> Self {
+    pub(crate) fn seeded(vault: &mut Vault) -> Self {
         let mut tokens = Vec::new();
         for (owner, secret) in [(seed::HUB_OWNER, seed::HUB_PERSONAL_TOKEN), (seed::HUB_ORG, seed::HUB_ORG_TOKEN)] {
             vault

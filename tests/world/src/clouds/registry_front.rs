@@ -8,9 +8,9 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 
-use super::aws::expired_or_invalid;
 use super::call::{Answer, Call, and_header, json, registry_error};
 use super::docker_hub::REGISTRY as HUB;
+use super::ecr::expired_or_invalid;
 use super::tokens::Closed;
 use super::{Clouds, Place, Service, State};
 

@@ -9,16 +9,16 @@ use super::call::Call;
 /// What an `Authorization: AWS4-HMAC-SHA256 …` header says.
 #[derive(Debug)]
 pub(crate) struct Signed<'a> {
-    pub key_id: &'a str,
+    pub(crate) key_id: &'a str,
     date: &'a str,
-    pub region: &'a str,
-    pub service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) service: &'a str,
     headers: &'a str,
     signature: &'a str,
 }
 
 impl<'a> Signed<'a> {
-    pub fn parse(call: &'a Call) -> Option<Self> {
+    pub(crate) fn parse(call: &'a Call) -> Option<Self> {
         let fields = call.header("authorization").strip_prefix("AWS4-HMAC-SHA256 ")?;
         let field = |name: &str| fields.split(',').find_map(|field| field.trim().strip_prefix(name));
         let mut scope = field("Credential=")?.split('/');
@@ -33,13 +33,13 @@ impl<'a> Signed<'a> {
     }
 
     /// When the client says it signed.
-    pub fn time(&self, call: &Call) -> Option<Timestamp> {
+    pub(crate) fn time(&self, call: &Call) -> Option<Timestamp> {
         let time = strtime::parse("%Y%m%dT%H%M%SZ", call.header("x-amz-date")).ok()?.to_datetime().ok()?;
         Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
     }
 
     /// Whether the signature was made over this very request with this secret.
-    pub fn holds(&self, call: &Call, secret: &str) -> bool {
+    pub(crate) fn holds(&self, call: &Call, secret: &str) -> bool {
         let headers: String =
             self.headers.split(';').map(|name| format!("{name}:{}\n", call.header(name).trim())).collect();
         let request = format!(

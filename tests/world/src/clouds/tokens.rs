@@ -14,12 +14,12 @@ use super::Service;
 pub(crate) struct Signer {
     key: EncodingKey,
     header: Header,
-    pub public: DecodingKey,
-    pub certificate: String,
+    pub(crate) public: DecodingKey,
+    pub(crate) certificate: String,
 }
 
 impl Signer {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let pair = KeyPair::generate().expect("a P-256 key");
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -35,7 +35,7 @@ impl Signer {
         }
     }
 
-    pub fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         jsonwebtoken::encode(&self.header, claims, &self.key).expect("claims that serialize")
     }
 }
@@ -59,30 +59,30 @@ pub(crate) fn uuid() -> String {
 /// One issued credential and what it opens.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
-    pub service: Service,
+    pub(crate) service: Service,
     /// For whom it speaks: a role, an application, a Docker ID, an organization.
-    pub holder: String,
+    pub(crate) holder: String,
     /// Where it counts: a region, a login server, a resource, a registry.
-    pub audience: String,
+    pub(crate) audience: String,
     /// Which repositories it may pull: names, `prefix/*`, or `*`.
-    pub reads: Vec<String>,
-    pub expires: Option<Timestamp>,
-    pub revoked: bool,
+    pub(crate) reads: Vec<String>,
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) revoked: bool,
     serial: usize,
 }
 
 impl Grant {
-    pub fn new(service: Service, holder: &str, audience: &str, expires: Option<Timestamp>) -> Self {
+    pub(crate) fn new(service: Service, holder: &str, audience: &str, expires: Option<Timestamp>) -> Self {
         let (holder, audience) = (holder.to_owned(), audience.to_owned());
         Self { service, holder, audience, reads: Vec::new(), expires, revoked: false, serial: 0 }
     }
 
-    pub fn reading(mut self, reads: Vec<String>) -> Self {
+    pub(crate) fn reading(mut self, reads: Vec<String>) -> Self {
         self.reads = reads;
         self
     }
 
-    pub fn may_read(&self, repository: &str) -> bool {
+    pub(crate) fn may_read(&self, repository: &str) -> bool {
         self.reads.iter().any(|pattern| covers(pattern, repository))
     }
 }
@@ -109,12 +109,12 @@ pub(crate) enum Closed {
 pub(crate) struct Vault(HashMap<String, Grant>);
 
 impl Vault {
-    pub fn keep(&mut self, secret: &str, mut grant: Grant) {
+    pub(crate) fn keep(&mut self, secret: &str, mut grant: Grant) {
         grant.serial = self.0.len();
         self.0.insert(secret.to_owned(), grant);
     }
 
-    pub fn open(&self, secret: &str, now: Timestamp) -> Result<&Grant, Closed> {
+    pub(crate) fn open(&self, secret: &str, now: Timestamp) -> Result<&Grant, Closed> {
         match self.0.get(secret) {
             Some(grant) if grant.revoked => Err(Closed::Unknown),
             Some(grant) if grant.expires.is_some_and(|end| end <= now) => Err(Closed::Expired),
@@ -123,16 +123,16 @@ impl Vault {
         }
     }
 
-    pub fn get_mut(&mut self, secret: &str) -> Option<&mut Grant> {
+    pub(crate) fn get_mut(&mut self, secret: &str) -> Option<&mut Grant> {
         self.0.get_mut(secret)
     }
 
-    pub fn of_mut(&mut self, service: Service) -> impl Iterator<Item = &mut Grant> {
+    pub(crate) fn of_mut(&mut self, service: Service) -> impl Iterator<Item = &mut Grant> {
         self.0.values_mut().filter(move |grant| grant.service == service)
     }
 
     /// The secrets of a service, in the order they were issued.
-    pub fn secrets(&self, service: Service) -> Vec<String> {
+    pub(crate) fn secrets(&self, service: Service) -> Vec<String> {
         let mut issued: Vec<_> = self.0.iter().filter(|(_, grant)| grant.service == service).collect();
         issued.sort_by_key(|(_, grant)| grant.serial);
         issued.into_iter().map(|(secret, _)| secret.clone()).collect()
@@ -146,7 +146,7 @@ pub(crate) fn repository_scope(scope: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 /// Claims as distribution reads them (distribution's token specification).
-pub(crate) fn registry_claims(issuer: &str, service: &str, access: Value, from: Timestamp, to: Timestamp) -> Value {
+pub(crate) fn registry_claims(issuer: &str, service: &str, access: &Value, from: Timestamp, to: Timestamp) -> Value {
     json!({
         "iss": issuer, "sub": "world", "aud": service, "access": access, "jti": uuid(),
         "iat": from.as_second(), "nbf": from.as_second(), "exp": to.as_second(),
