@@ -4,15 +4,28 @@
 //! decides when to ask, and what to do with the answer.
 
 use std::fmt::Debug;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use aws_types::os_shim_internal::Env;
 
+use crate::clock::Clock;
+use crate::config::settings::{self, ProviderSettings};
 use crate::credential::{Credential, TokenHandle};
 use crate::registry::Host;
 
+pub mod acr;
+pub mod docker_hub;
+pub mod ecr;
 pub mod error;
+pub mod http;
+pub mod jwt;
+pub mod secret_file;
+pub mod verify;
 
 pub use error::{BoxError, MintError, Reason};
+pub use http::{Http, Network};
 
 /// Mints credentials for one registry identity.
 #[async_trait]
@@ -46,4 +59,37 @@ pub trait Provider: Debug + Send + Sync {
     /// # Errors
     /// [`Reason::Denied`] when it was refused; any other reason when the registry gave no verdict.
     async fn verify(&self, credential: &Credential) -> Result<(), MintError>;
+}
+
+/// What providers touch of the world besides the clouds. One for all of them: they share the HTTP client.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// The way to registries and clouds.
+    pub http: Http,
+    /// For tokens whose end pullmint chooses.
+    pub clock: Arc<dyn Clock>,
+    /// The environment, where clouds leave identities.
+    pub env: Env,
+}
+
+impl Outside {
+    /// The real one.
+    ///
+    /// # Errors
+    /// [`Reason::Misconfigured`] when `ca_file` cannot be used.
+    pub fn new(ca_file: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, MintError> {
+        Ok(Self { http: Http::new(&Network::from_env(ca_file))?, clock, env: Env::real() })
+    }
+}
+
+/// The provider that the settings ask for. It asks nobody yet.
+#[must_use]
+pub fn build(registry: &settings::Registry, outside: &Outside) -> Arc<dyn Provider> {
+    let outside = outside.clone();
+    match &registry.provider {
+        ProviderSettings::Acr(acr) => Arc::new(acr::AcrProvider::new(acr, outside)),
+        ProviderSettings::DockerHub(hub) => Arc::new(docker_hub::DockerHubProvider::new(&registry.name, hub, outside)),
+        ProviderSettings::Ecr(ecr) => Arc::new(ecr::EcrProvider::private(ecr, outside)),
+        ProviderSettings::EcrPublic(ecr) => Arc::new(ecr::EcrProvider::public(ecr, outside)),
+    }
 }

@@ -26,6 +26,26 @@ pub struct MintError {
 }
 
 impl MintError {
+    /// A failure without a cause below it.
+    #[must_use]
+    pub fn new(reason: Reason, attempt: impl Into<Cow<'static, str>>, remedy: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason, attempt: attempt.into(), remedy: remedy.into(), retry_after: None, source: None }
+    }
+
+    /// The same, with what went wrong below. The caller vouches that its text holds no secret.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The same, with how long to stay away.
+    #[must_use]
+    pub fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
     /// The attempt and every cause below it, on one line.
     #[must_use]
     pub fn chain(&self) -> String {
