@@ -61,10 +61,14 @@ enum Command {
     #[command(after_help = "Example:\n  pullmint once --config ./config && kubectl apply -f app.yaml")]
     Once(once::OnceArgs),
     /// Try everything that `run` needs, and write nothing
-    #[command(after_help = "Examples:\n  pullmint check --config ./config\n  pullmint check --output json | jq '.items[] | select(.result == \"failed\")'")]
+    #[command(
+        after_help = "Examples:\n  pullmint check --config ./config\n  pullmint check --output json | jq '.items[] | select(.result == \"failed\")'"
+    )]
     Check(check::CheckArgs),
     /// Print the Secrets that would be written, passwords redacted
-    #[command(after_help = "Examples:\n  pullmint render --config ./config\n  pullmint render --reveal --registry ecr | kubectl apply -n team-a -f -")]
+    #[command(
+        after_help = "Examples:\n  pullmint render --config ./config\n  pullmint render --reveal --registry ecr | kubectl apply -n team-a -f -"
+    )]
     Render(render::RenderArgs),
     /// Print the least RBAC roles that this configuration needs
     #[command(after_help = "Example:\n  pullmint rbac --config ./config --namespace pullmint | kubectl apply -f -")]
@@ -166,7 +170,10 @@ impl ConfigArgs {
     /// The settings, or the report of everything that is wrong with them, printed.
     fn load(&self) -> Result<crate::config::settings::Settings, Outcome> {
         crate::config::load(&self.config).map_err(|report| {
-            eprint!("{}", report.render(!telemetry::no_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr())));
+            eprint!(
+                "{}",
+                report.render(!telemetry::no_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            );
             Outcome::Unusable
         })
     }

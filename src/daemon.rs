@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{CompiledSelection, InvalidSelection};
 use crate::config::settings::{Registry, Settings};
+use crate::config::{CompiledSelection, InvalidSelection};
 use crate::keeper::slot::{Coverage, Slot};
 use crate::keeper::{Keeper, Task, cron};
 use crate::provider::{self, MintError, Outside, Provider};
@@ -59,6 +59,8 @@ pub struct Daemon {
     pub summary: watch::Receiver<Summary>,
     /// The keepers of a single pass, as long as they work.
     pub keepers: JoinSet<()>,
+    /// Where the credentials outlive the process.
+    pub state: StateSecret,
 }
 
 /// How long the keepers work.
@@ -98,11 +100,11 @@ impl Daemon {
             keepers.push((registry, Keeper::new(task, Arc::clone(&site.clock), slot, covered.clone())));
         }
 
-        let mut daemon =
-            Self { tasks: JoinSet::new(), slots, summary: watch::channel(Summary::default()).1, keepers: JoinSet::new() };
+        let summary = watch::channel(Summary::default()).1;
+        let mut daemon = Self { tasks: JoinSet::new(), slots, summary, keepers: JoinSet::new(), state };
         daemon.start_keepers(keepers, span).await?;
         daemon.start_syncer(settings, &site, Plan::new(claims), coverage);
-        let kept = daemon.slots.clone();
+        let (state, kept) = (daemon.state.clone(), daemon.slots.clone());
         daemon.tasks.spawn(async move {
             state.keep(kept, saved).await;
             "state"
@@ -111,9 +113,9 @@ impl Daemon {
     }
 
     async fn start_keepers(&mut self, keepers: Vec<(&Registry, Keeper)>, span: Span) -> Result<(), StartError> {
-        let scheduled = keepers.iter().filter_map(|(registry, keeper)| {
-            Some((registry.renewal.schedule.clone()?, keeper.renew_now()))
-        });
+        let scheduled = keepers
+            .iter()
+            .filter_map(|(registry, keeper)| Some((registry.renewal.schedule.clone()?, keeper.renew_now())));
         let scheduled: Vec<_> = scheduled.collect();
         if span == Span::Forever && !scheduled.is_empty() {
             let scheduler = cron::start(scheduled).await?;
@@ -150,11 +152,7 @@ impl Daemon {
     }
 }
 
-fn claim(
-    registry: &Registry,
-    provider: &dyn Provider,
-    slot: watch::Receiver<Slot>,
-) -> Result<Claim, InvalidSelection> {
+fn claim(registry: &Registry, provider: &dyn Provider, slot: watch::Receiver<Slot>) -> Result<Claim, InvalidSelection> {
     Ok(Claim {
         registry: registry.name.clone(),
         hosts: provider.hosts().to_vec(),

@@ -1,3 +1,11 @@
 //! The `pullmint` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use pullmint::cli::Cli;
+
+fn main() -> ExitCode {
+    pullmint::harden();
+    Cli::parse().execute()
+}

@@ -41,7 +41,8 @@ pub fn roles(settings: &Settings, namespace: &str) -> Roles {
         namespace: namespace.map(str::to_owned),
         ..ObjectMeta::default()
     };
-    let role_ref = |kind: &str| RoleRef { api_group: RBAC_GROUP.to_owned(), kind: kind.to_owned(), name: NAME.to_owned() };
+    let role_ref =
+        |kind: &str| RoleRef { api_group: RBAC_GROUP.to_owned(), kind: kind.to_owned(), name: NAME.to_owned() };
     let subject = Subject {
         kind: "ServiceAccount".to_owned(),
         name: NAME.to_owned(),

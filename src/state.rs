@@ -108,8 +108,7 @@ impl StateSecret {
         let mut renewals: SelectAll<_> = futures::stream::select_all(slots);
         let mut last = records(registries.iter().map(|(registry, _)| (registry, saved.get(&registry.name))));
         while renewals.next().await.is_some() {
-            let present: Vec<_> = registries.iter().map(|(registry, slot)| (registry, slot.borrow().clone())).collect();
-            let present = records(present.iter().map(|(registry, slot)| (*registry, Some(slot))));
+            let present = latest(&registries);
             if identities(&present) == identities(&last) {
                 continue;
             }
@@ -120,6 +119,14 @@ impl StateSecret {
             debug!(secret = NAME, "saved the state");
             last = present;
         }
+    }
+
+    /// Saves what the keepers have published last, once.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn save_now(&self, registries: &[(Registry, watch::Receiver<Slot>)]) -> Result<(), String> {
+        self.save(&latest(registries)).await
     }
 
     async fn save(&self, records: &BTreeMap<RegistryName, Record>) -> Result<(), String> {
@@ -177,6 +184,11 @@ impl Record {
         }
         slot
     }
+}
+
+fn latest(registries: &[(Registry, watch::Receiver<Slot>)]) -> BTreeMap<RegistryName, Record> {
+    let slots: Vec<_> = registries.iter().map(|(registry, slot)| (registry, slot.borrow().clone())).collect();
+    records(slots.iter().map(|(registry, slot)| (*registry, Some(slot))))
 }
 
 fn records<'a>(slots: impl Iterator<Item = (&'a Registry, Option<&'a Slot>)>) -> BTreeMap<RegistryName, Record> {

@@ -81,7 +81,9 @@ pub(super) async fn check(args: &CheckArgs) -> Outcome {
     let failed = items.iter().filter(|item| item.result == Verdict::Failed).count();
     match (print(&text), failed) {
         (Outcome::Done, 0) => Outcome::Done,
-        (Outcome::Done, _) if items.iter().any(|item| item.result == Verdict::Ok && item.subject != "configuration") => {
+        (Outcome::Done, _)
+            if items.iter().any(|item| item.result == Verdict::Ok && item.subject != "configuration") =>
+        {
             Outcome::Partial
         }
         _ => Outcome::Failed,
@@ -193,7 +195,11 @@ fn skipped(subject: &str, check: &'static str) -> Item {
 
 fn failed(subject: &str, check: &'static str, error: &MintError) -> Item {
     let remedy = Some(error.remedy.to_string());
-    Item { result: Verdict::Failed, remedy, ..ok(subject, check, format!("{}: {}", error.reason.as_str(), error.chain())) }
+    Item {
+        result: Verdict::Failed,
+        remedy,
+        ..ok(subject, check, format!("{}: {}", error.reason.as_str(), error.chain()))
+    }
 }
 
 fn too_slow(attempt: &'static str) -> MintError {

@@ -78,8 +78,11 @@ async fn pass(daemon: &mut Daemon) {
         () = followed => {}
         () = patience => {}
     }
-    daemon.save().await;
     bar.finish_and_clear();
+    // The task that keeps the state may not have come to it yet, and the process is about to end.
+    if let Err(error) = daemon.state.save_now(&daemon.slots).await {
+        complain(&format!("could not save the state, so the next pass will mint anew: {error}"));
+    }
 }
 
 fn progress_bar() -> ProgressBar {

@@ -37,7 +37,9 @@ pub(super) async fn render(args: &RenderArgs) -> Outcome {
         Ok(settings) => settings,
         Err(outcome) => return outcome,
     };
-    if let Some(unknown) = args.registry.iter().find(|name| !settings.registries.iter().any(|r| r.name.as_str() == **name)) {
+    if let Some(unknown) =
+        args.registry.iter().find(|name| !settings.registries.iter().any(|r| r.name.as_str() == **name))
+    {
         complain(&format!("--registry {unknown}: there is no such registry in {}", args.config.config.display()));
         return Outcome::Unusable;
     }
@@ -49,7 +51,9 @@ pub(super) async fn render(args: &RenderArgs) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let chosen = |registry: &&Registry| args.registry.is_empty() || args.registry.iter().any(|name| *name == registry.name.as_str());
+    let chosen = |registry: &&Registry| {
+        args.registry.is_empty() || args.registry.iter().any(|name| *name == registry.name.as_str())
+    };
     let registries: Vec<_> = settings.registries.iter().filter(chosen).collect();
     let secrets: BTreeSet<_> = registries.iter().map(|registry| registry.secret.as_str()).collect();
     let mut entries = Vec::new();
@@ -94,7 +98,8 @@ fn placeholder() -> Credential {
 
 /// With `stringData`, so that a person can read it.
 fn redacted(name: &str, dockerconfigjson: &str) -> Value {
-    let mut config: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_str(dockerconfigjson).unwrap_or_default();
+    let mut config: BTreeMap<String, BTreeMap<String, Value>> =
+        serde_json::from_str(dockerconfigjson).unwrap_or_default();
     for entry in config.values_mut().flat_map(BTreeMap::values_mut) {
         *entry = json!({ "username": REDACTED, "password": REDACTED, "auth": REDACTED });
     }
