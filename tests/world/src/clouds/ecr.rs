@@ -69,6 +69,10 @@ pub(crate) fn public(clouds: &Clouds, call: &Call) -> Answer {
 /// ECR Public's registry token endpoint; anonymous callers are welcome, expired ones are not.
 pub(crate) fn public_registry_token(clouds: &Clouds, call: &Call) -> Answer {
     let mut state = clouds.state();
+    if call.method != "GET" {
+        // Clients that begin with POST come again with GET and Basic.
+        return Err(registry_error(405, "UNSUPPORTED", "The operation is unsupported."));
+    }
     if let Some((user, password)) = call.basic() {
         let open = state.vault.open(&password, state.now());
         if user != "AWS" || !open.is_ok_and(|grant| grant.service == Service::EcrPublic) {

@@ -71,24 +71,26 @@ impl Place {
 
     /// The service that a call at this place is for.
     pub(crate) fn service(&self, call: &Call) -> Option<Service> {
-        let registry = call.path.starts_with("/v2/") || call.path == "/v2";
+        let path = call.path.trim_end_matches('/');
+        let registry = path == "/v2" || path.starts_with("/v2/");
         Some(match self {
             Self::Sts(_) => Service::Sts,
             Self::Ecr(_) => Service::Ecr,
             Self::EcrPublicApi => Service::EcrPublic,
             Self::EcrPublic if registry => Service::EcrPublicRegistry,
-            Self::EcrPublic => Service::EcrPublicToken,
+            Self::EcrPublic if path == "/token" => Service::EcrPublicToken,
             Self::EcrRegistry { .. } => Service::EcrRegistry,
             Self::Entra => Service::Entra,
             Self::Acr(_) if registry => Service::AcrRegistry,
-            Self::Acr(_) if call.path == "/oauth2/exchange" => Service::AcrExchange,
-            Self::Acr(_) => Service::AcrToken,
-            Self::HubApi if call.path == "/v2/auth/token" => Service::HubLogin,
+            Self::Acr(_) if path == "/oauth2/exchange" => Service::AcrExchange,
+            Self::Acr(_) if path == "/oauth2/token" => Service::AcrToken,
+            Self::HubApi if path == "/v2/auth/token" => Service::HubLogin,
             Self::HubApi => Service::HubTokens,
-            Self::HubIdentity => Service::HubOidc,
-            Self::HubAuth => Service::HubToken,
+            Self::HubIdentity if path == "/oauth/token" => Service::HubOidc,
+            Self::HubAuth if path == "/token" => Service::HubToken,
             Self::HubRegistry => Service::HubRegistry,
             Self::Local => local(call)?,
+            Self::EcrPublic | Self::Acr(_) | Self::HubIdentity | Self::HubAuth => return None,
         })
     }
 

@@ -122,6 +122,8 @@ pub enum Identity {
     AzureWorkload,
     /// App Service style managed identity.
     AzureManaged,
+    /// Managed identity by a virtual machine's metadata service, whose fixed address only a proxy can redirect.
+    AzureMetadata,
 }
 
 impl Identity {
@@ -151,6 +153,7 @@ impl Identity {
                 ("IDENTITY_ENDPOINT", format!("{}/msi/token", internet.loopback_url())),
                 ("IDENTITY_HEADER", AZURE_IDENTITY_HEADER.to_owned()),
             ],
+            Self::AzureMetadata => vec![("HTTP_PROXY", internet.proxy_url()), ("http_proxy", internet.proxy_url())],
         };
         if matches!(self, Self::AwsKeys | Self::AwsWebIdentity | Self::AwsPodIdentity) {
             // The machine's own profile and its metadata service are no part of a test.

@@ -197,6 +197,22 @@ async fn a_service_account_token_assumes_its_role_without_a_signature() {
 }
 
 #[tokio::test]
+async fn a_real_clusters_tokens_count_once_its_issuer_and_key_are_trusted() {
+    let net = Net::start().await;
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let signer = jsonwebtoken::EncodingKey::from_rsa_pem(key.serialize_pem().as_bytes()).unwrap();
+    let claims = serde_json::json!({
+        "iss": "https://kubernetes.default.svc", "sub": seed::SUBJECT, "aud": [seed::AUDIENCE_STS],
+        "exp": net.clouds().now().as_second() + 600,
+    });
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::RS256);
+    let token = jsonwebtoken::encode(&header, &claims, &signer).unwrap();
+    assert!(web_identity(&net, &token, seed::AWS_ROLE).await.text.contains("InvalidIdentityToken"));
+    net.clouds().trust_issuer("https://kubernetes.default.svc", &key.public_key_pem()).unwrap();
+    assert_eq!(web_identity(&net, &token, seed::AWS_ROLE).await.status, 200);
+}
+
+#[tokio::test]
 async fn pod_identity_takes_the_projected_token_raw() {
     let net = Net::start().await;
     let url = format!("{}/v1/credentials", net.internet.loopback_url());

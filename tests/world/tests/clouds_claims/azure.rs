@@ -119,6 +119,20 @@ async fn managed_identity_answers_on_loopback_to_whom_knows_the_header() {
 }
 
 #[tokio::test]
+async fn the_metadata_service_answers_at_its_fixed_address_by_a_proxy() {
+    let net = Net::start().await;
+    let proxy = reqwest::Proxy::http(net.internet.proxy_url()).unwrap();
+    let http = reqwest::Client::builder().proxy(proxy).build().unwrap();
+    let query = [("resource", "https://containerregistry.azure.net"), ("msi_res_id", seed::AZURE_IDENTITY_ID)];
+    let url = "http://169.254.169.254/metadata/identity/oauth2/token";
+    let url = reqwest::Url::parse_with_params(url, query).unwrap();
+    let granted = answer(http.get(url.clone()).header("metadata", "true")).await;
+    assert_eq!(exchange(&net, granted.json["access_token"].as_str().unwrap()).await.status, 200);
+    assert_eq!(answer(http.get(url)).await.status, 400, "without the header");
+    assert_eq!(answer(http.get("http://hub.docker.com/v2/")).await.status, 502, "clouds speak TLS only");
+}
+
+#[tokio::test]
 async fn acr_takes_only_live_tokens_for_its_own_audience_tenant_and_name() {
     let net = Net::start().await;
     let arm = ("scope", "https://management.azure.com/.default");
