@@ -192,7 +192,7 @@ mod tests {
             let mut queue = Queue::default();
             let mut owed = HashSet::new();
             let mut busy = HashSet::new();
-            let mut take = |queue: &mut Queue<u8>, owed: &mut HashSet<u8>, busy: &mut HashSet<u8>| {
+            let take = |queue: &mut Queue<u8>, owed: &mut HashSet<u8>, busy: &mut HashSet<u8>| {
                 let key = queue.pop()?;
                 assert!(busy.insert(key), "{key} is worked on twice at a time");
                 owed.remove(&key);

@@ -1,4 +1,43 @@
 //! A real Kubernetes, a real registry and emulated clouds on one machine, for tests, the demo and benchmarks.
+//!
+//! ```no_run
+//! # async fn example() -> world::Result<()> {
+//! let world = world::World::builder().start().await?;
+//! let client = world.control_plane.client().await?;
+//! world::create_namespaces(&client, "team", 100, &[("pull", "yes")]).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Everything is a process on loopback that ends with its owner. `WORLD_KEEP=1` keeps the directory with the logs,
+//! `WORLD_BIN_CACHE` says where the built programs are kept, and `WORLD_SKIPS` names a file that lists skipped tests.
 
+pub mod binaries;
 pub mod clouds;
+pub mod control_plane;
+mod dir;
+mod error;
+pub mod images;
 pub mod internet;
+mod namespaces;
+pub mod node;
+pub mod ports;
+pub mod process;
+pub mod registry;
+mod skip;
+mod world;
+
+pub use control_plane::{ControlPlane, ControlPlaneOptions, client};
+pub use dir::WorldDir;
+pub use error::{Context, Result, WorldError};
+pub use images::Image;
+pub use namespaces::create_namespaces;
+pub use node::{Node, NodeOptions};
+pub use registry::{Registry, RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
+pub use skip::skip;
+pub use world::{World, WorldBuilder, shared};
+
+/// Chooses the TLS library for this process, once; kube and reqwest need that to be done before their first client.
+pub fn install_crypto() {
+    // An error only means that it was chosen before.
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+}
