@@ -24,6 +24,7 @@ pub mod ports;
 pub mod process;
 pub mod registry;
 mod skip;
+pub mod stage;
 mod world;
 
 pub use control_plane::{ControlPlane, ControlPlaneOptions, client};
@@ -34,6 +35,7 @@ pub use namespaces::create_namespaces;
 pub use node::{Node, NodeOptions};
 pub use registry::{Registry, RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
 pub use skip::skip;
+pub use stage::Stage;
 pub use world::{World, WorldBuilder, shared};
 
 /// Chooses the TLS library for this process, once; kube and reqwest need that to be done before their first client.
