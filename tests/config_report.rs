@@ -415,7 +415,7 @@ fn leak() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_text_makes_it_panic_and_every_place_is_in_the_file(
-        text in "(([a-z_]{1,9}|\\[|\\]|\\[namespaces\\]|source|provider|schedule|\"[^\"]{0,9}\"|=|\\.|\\{|\\}|,|'''|\"\"\"|#|[0-9:TZ-]{1,9}|\\PC)[ \n]{0,2}){0,40}",
+        text in "(([a-z_]{1,9}|\\[|\\]|\\[namespaces\\]|source|provider|schedule|\"[^\"]{0,9}\"|=|\\.|\\{|\\}|,|'''|\"\"\"|#|[0-9:TZ-]{1,9}|.)[ \t\r\n]{0,2}){0,40}",
         whole in any::<bool>(),
     ) {
         let text = if whole { text } else { format!("provider = \"docker-hub\"\n{text}") };

@@ -39,6 +39,8 @@ fn of<T: JsonSchema>() -> Value {
 fn tidy(schema: &mut Schema) {
     transform_subschemas(&mut (tidy as fn(&mut Schema)), schema);
     let Some(object) = schema.as_object_mut() else { return };
+    // Names of Rust types.
+    object.remove("title");
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = &types[..] {
