@@ -174,7 +174,7 @@ error: `secret_access_key`: secrets do not stand in the configuration
 5 | secret_access_key = ***
   | ^^^^^^^^^^^^^^^^^
   |
-  = help: AWS keys come from the SDK's own chain (IRSA, Pod Identity, environment, profile)
+  = help: they come from files named by `…_file`, those of AWS from the SDK's own chain
 
 error: `provider` is missing
  --> config/empty.toml:1:1
@@ -350,6 +350,7 @@ fn what_does_not_go_together_is_refused() {
         (ecr("accounts = [\"123456789012\"]\nrole_arn = \"arn:aws:iam::1:role/x\""), "no ARN"),
         (ecr("accounts = [\"123456789012\"]\nendpoint = \"ecr.example.com\""), "no URL"),
         (ecr("accounts = [\"123456789012\"]\nsecret = \"Pull\""), "no such name"),
+        (problem("provider = \"ecr\"\nregoin = \"eu-west-1\"\naccounts = [\"123456789012\"]"), "no key `regoin`"),
     ] {
         assert!(message.contains(part), "{message:?} should contain {part:?}");
     }

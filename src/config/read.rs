@@ -53,14 +53,13 @@ fn entries(form: &Value, table: &DeTable<'_>, at: Span, outer: &[&str], report: 
         }
     }
     for key in form["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if !table.contains_key(key) {
-            let flaw = Flaw::new(format!("`{key}` is missing"));
-            let comment = form["properties"][key]["description"].as_str();
-            report(
-                at.clone(),
-                comment
-                    .map_or(flaw, |comment| Flaw::new(format!("`{key}` is missing")).help(comment.replace('\n', " "))),
-            );
+        // A key that was merely mistyped has been reported as that.
+        let mistyped = |(other, _): (&Spanned<_>, _)| {
+            nearest(AsRef::<str>::as_ref(other.get_ref()), keys.iter().copied()) == Some(key)
+        };
+        if !table.contains_key(key) && !table.iter().any(mistyped) {
+            let comment = form["properties"][key]["description"].as_str().unwrap_or_default();
+            report(at.clone(), Flaw::new(format!("`{key}` is missing")).help(comment.replace('\n', " ")));
         }
     }
     Value::Object(read)
@@ -74,7 +73,7 @@ fn unknown(key: &str, keys: &[&str], outer: &[&str]) -> Flaw {
         let flaw = Flaw::new(format!("`{key}`: secrets do not stand in the configuration"));
         return match files.min_by_key(|file| strsim::damerau_levenshtein(key, file)) {
             Some(file) => flaw.help(format!("put it in a file and name that: `{file}_file = \"/run/secrets/…\"`")),
-            None => flaw.help("AWS keys come from the SDK's own chain (IRSA, Pod Identity, environment, profile)"),
+            None => flaw.help("they come from files named by `…_file`, those of AWS from the SDK's own chain"),
         };
     }
     let flaw = Flaw::new(format!("there is no key `{key}` here"));
@@ -114,16 +113,14 @@ fn value(schema: &Value, value: &Spanned<DeValue<'_>>, outer: &[&str], report: &
         ("object", DeValue::Table(table)) => Some(entries(schema, table, span, outer, report)),
         (wanted, found) => {
             let flaw = Flaw::new(format!("expected {}, found {}", noun(wanted), kind(found)));
-            report(
-                span,
-                match (wanted, found) {
-                    ("array", DeValue::String(_)) => flaw.help("put it between brackets: `[\"…\"]`"),
-                    ("string", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
-                        flaw.help("put it between quotes")
-                    }
-                    _ => flaw,
-                },
-            );
+            let flaw = match (wanted, found) {
+                ("array", DeValue::String(_)) => flaw.help("put it between brackets: `[\"…\"]`"),
+                ("string", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
+                    flaw.help("put it between quotes")
+                }
+                _ => flaw,
+            };
+            report(span, flaw);
             None
         }
     }
