@@ -63,7 +63,7 @@ pub fn load(dir: &Path) -> Result<Settings, Report> {
 /// With every problem of every file, if there is one.
 pub fn load_from(files: impl IntoIterator<Item = (PathBuf, String)>) -> Result<Settings, Report> {
     let mut files: Vec<_> = files.into_iter().collect();
-    let dir = files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("")).to_owned();
+    let dir = files.first().and_then(|(path, _)| path.parent()).map(Path::to_owned).unwrap_or_default();
     assemble(&dir, &mut files, Vec::new())
 }
 
@@ -119,6 +119,7 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
         registries.append(&mut read);
     }
     Report::of(problems)?;
+    registries.sort_by(|a, b| a.name.cmp(&b.name));
     let ca_file = global.ca_file.map(|file| dir.join(file.0));
     Ok(Settings { registries, concurrency: global.concurrency, ca_file })
 }

@@ -78,8 +78,10 @@ struct Choice {
 /// Checks that with `key = "name"` the keys stand that it needs, and none that only other choices take.
 fn chosen(document: &mut Document<'_>, key: &str, name: &str, choices: &[Choice]) {
     let Some(choice) = choices.iter().find(|choice| choice.name == name) else { return };
-    for needed in choice.needs.iter().filter(|needed| document.key(needed).is_none()).collect::<Vec<_>>() {
-        document.report(document.value(key), Flaw::new(format!("`{key} = \"{name}\"` needs the key `{needed}`")));
+    let missing: Vec<&str> = choice.needs.iter().copied().filter(|needed| document.key(needed).is_none()).collect();
+    if !missing.is_empty() {
+        let flaw = Flaw::new(format!("`{key} = \"{name}\"` also needs `{}`", missing.join("` and `")));
+        document.report(document.value(key), flaw);
     }
     let takes = |choice: &Choice, key: &str| choice.needs.contains(&key) || choice.takes.contains(&key);
     let mut dependent: Vec<&str> =

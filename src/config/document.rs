@@ -15,7 +15,6 @@ use super::report::{Flaw, Problem};
 pub(super) type Span = Range<usize>;
 
 /// One file.
-#[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) file: &'a Path,
     text: &'a str,
@@ -53,8 +52,9 @@ impl<'a> Document<'a> {
             Ok(read) => Some(read),
             // A key without which there is no `T` is missing or wrong, which has been reported.
             Err(_) if !problems.is_empty() => None,
-            Err(error) => {
-                problems.push(Problem::whole(file, Flaw::new(error)));
+            // What serde says might quote a value.
+            Err(_) => {
+                problems.push(Problem::whole(file, Flaw::new("the schema and pullmint disagree about this file")));
                 None
             }
         }
@@ -78,10 +78,18 @@ impl<'a> Document<'a> {
         self.root.get(key).map(Spanned::span)
     }
 
+    /// Whether a list is absent or empty.
+    pub(super) fn lists_nothing(&self, key: &str) -> bool {
+        match self.root.get(key).map(Spanned::get_ref) {
+            Some(DeValue::Array(items)) => items.is_empty(),
+            other => other.is_none(),
+        }
+    }
+
     /// Where an item of a list stands.
-    pub(super) fn item(&self, key: &str, index: usize) -> Option<Span> {
+    pub(super) fn item(&self, key: &str, item: &str) -> Option<Span> {
         match self.root.get(key)?.get_ref() {
-            DeValue::Array(items) => items.get(index).map(Spanned::span),
+            DeValue::Array(items) => items.iter().find(|it| it.get_ref().as_str() == Some(item)).map(Spanned::span),
             _ => None,
         }
     }

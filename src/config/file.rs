@@ -171,9 +171,11 @@ impl Default for Audience {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Identity {
     /// A projected ServiceAccount token, exchanged at Entra ID (AKS).
-    WorkloadIdentity,
+    #[serde(rename = "workload-identity")]
+    Workload,
     /// The node's managed identity; system-assigned without `client_id` and `resource_id`.
-    ManagedIdentity,
+    #[serde(rename = "managed-identity")]
+    Managed,
     /// An application's secret in a file.
     ClientSecret,
     /// `az` or `azd` on a developer's machine.
@@ -232,7 +234,7 @@ pub(super) enum Source {
 pub(super) struct Ecr {
     #[serde(flatten)]
     pub(super) common: Common,
-    /// The region. A token opens the registries of one region only.
+    /// The AWS region, as `eu-west-1`. A token opens the registries of one region only.
     pub(super) region: Region,
     /// The accounts whose registries the Secret shall open, by their 12 digits.
     #[serde(default)]

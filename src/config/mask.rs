@@ -12,23 +12,28 @@ const MASK: &str = "***";
 /// The line as it may be shown. `number` counts from 1.
 pub(super) fn line(text: &str, number: usize, line: &str) -> String {
     if let Some(cut) = cut(line) {
-        return format!("{} {MASK}", &line[..cut]);
+        return format!("{} {MASK}", line[..cut].trim_end());
     }
-    // A line without a key of its own belongs to the last key before it.
+    // Inside a text of several lines, anything may look like a key. No key of ours needs one: none of it is shown.
     let before: Vec<&str> = text.lines().take(number.saturating_sub(1)).collect();
     let inside = before.iter().any(|line| line.contains("\"\"\"") || line.contains("'''"));
-    let owner = if is_assignment(line) || is_header(line) {
-        Some(line)
-    } else {
-        before.iter().rev().copied().find(|line| is_assignment(line))
-    };
-    let known = !line.trim_start().starts_with('#') && owner.is_none_or(|owner| cut(owner).is_none());
-    // Inside a text of several lines, anything may look like a key. No key of ours needs one: none of it is shown.
-    if line.is_empty() || (known && !inside) { line.to_owned() } else { MASK.to_owned() }
+    // A line without a key of its own may be an item of a list: then it belongs to the last key before it.
+    let first = line.split(|c: char| c.is_whitespace() || c == '=').find(|word| !word.is_empty()).unwrap_or_default();
+    let own = is_assignment(line) || is_header(line) || schema::is_known_key(first);
+    let owner = before.iter().rev().find(|line| is_assignment(line));
+    let item = is_item(line) && owner.is_some_and(|owner| cut(owner).is_none());
+    if line.is_empty() || !inside && (own || item) { line.to_owned() } else { MASK.to_owned() }
 }
 
 /// Where to cut a line: behind the first thing in it that assigns to a key that is not known, or before a token.
 fn cut(line: &str) -> Option<usize> {
+    // `https://user:password@host`
+    if let Some(start) = line.match_indices('@').find_map(|(at, _)| {
+        let start = line[..at].rfind(['"', '\'', ' ']).map_or(0, |quote| quote + 1);
+        line[start..at].contains(':').then_some(start)
+    }) {
+        return Some(start);
+    }
     let mut quote = None;
     let mut word = String::new();
     let mut assigned = false;
@@ -68,6 +73,11 @@ fn is_assignment(line: &str) -> bool {
     line.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty() && !key.trim_start().starts_with('#'))
 }
 
+fn is_item(line: &str) -> bool {
+    let line = line.trim().trim_end_matches([',', ']', '}', ' ']);
+    line.is_empty() || line.starts_with(['"', '\'']) && line.ends_with(['"', '\''])
+}
+
 fn is_header(line: &str) -> bool {
     line.trim_start().starts_with('[') && line.trim_end().ends_with(']') && !line.contains(['"', '\''])
 }
@@ -77,4 +87,41 @@ pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let holds = ["pass", "secret", "token", "credential", "access_key", "api_key", "apikey", "private_key"];
     !key.ends_with("_file") && (holds.iter().any(|part| key.contains(part)) || ["auth", "pat", "key"].contains(&&*key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_to_be_harmless_is_shown_and_nothing_else() {
+        for shown in [
+            "region = \"eu-west-1",
+            "region \"eu-west-1\"",
+            "selector = \"team=web,env in (dev\"",
+            "namespaces.include = [",
+            "expires_at = 2027-01-01T00:00:00",
+            "username = \"me@example.com\"",
+            "[namespaces]",
+        ] {
+            assert_eq!(line(shown, 1, shown), shown);
+        }
+        for (hidden, rest) in [
+            ("password = \"s\"", "password = ***"),
+            ("region = \"x\", pass = s", "region = \"x\", pass = ***"),
+            ("endpoint = \"https://u:s@host\"", "endpoint = \" ***"),
+            ("token_file = \"dckr_pat_s\"", "token_file = \" ***"),
+            ("password: s", "password: ***"),
+            ("s", "***"),
+            ("# s", "***"),
+        ] {
+            assert_eq!(line(hidden, 1, hidden), rest);
+        }
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_shown_with_its_key() {
+        assert_eq!(line("include = [\n  \"a\",\n", 2, "  \"a\","), "  \"a\",");
+        assert_eq!(line("passwords = [\n  \"s\",\n", 2, "  \"s\","), "***");
+    }
 }

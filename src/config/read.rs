@@ -53,14 +53,13 @@ fn entries(form: &Value, table: &DeTable<'_>, at: Span, outer: &[&str], report: 
         }
     }
     for key in form["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        if !table.contains_key(key) {
-            let flaw = Flaw::new(format!("`{key}` is missing"));
-            let comment = form["properties"][key]["description"].as_str();
-            report(
-                at.clone(),
-                comment
-                    .map_or(flaw, |comment| Flaw::new(format!("`{key}` is missing")).help(comment.replace('\n', " "))),
-            );
+        // A key that was merely mistyped has been reported as that.
+        let mistyped = |(other, _): (&Spanned<_>, _)| {
+            nearest(AsRef::<str>::as_ref(other.get_ref()), keys.iter().copied()) == Some(key)
+        };
+        if !table.contains_key(key) && !table.iter().any(mistyped) {
+            let comment = form["properties"][key]["description"].as_str().unwrap_or_default();
+            report(at.clone(), Flaw::new(format!("`{key}` is missing")).help(comment.replace('\n', " ")));
         }
     }
     Value::Object(read)
@@ -69,14 +68,12 @@ fn entries(form: &Value, table: &DeTable<'_>, at: Span, outer: &[&str], report: 
 fn unknown(key: &str, keys: &[&str], outer: &[&str]) -> Flaw {
     let near = nearest(key, keys.iter().copied());
     let typo = near.is_some_and(|near| strsim::damerau_levenshtein(key, near) == 1);
-    if mask::is_secret(key) && !typo {
+    let files = keys.iter().filter(|key| **key != "ca_file").filter_map(|key| key.strip_suffix("_file"));
+    if !typo && (mask::is_secret(key) || nearest(key, files.clone()).is_some()) {
         let flaw = Flaw::new(format!("`{key}`: secrets do not stand in the configuration"));
-        let files = keys.iter().copied().filter(|key| key.ends_with("_file") && *key != "ca_file");
         return match files.min_by_key(|file| strsim::damerau_levenshtein(key, file)) {
-            Some(file) => {
-                flaw.help(format!("put it in a file of its own and name that: `{file} = \"/run/secrets/…\"`"))
-            }
-            None => flaw.help("AWS keys come from the SDK's own chain (IRSA, Pod Identity, environment, profile)"),
+            Some(file) => flaw.help(format!("put it in a file and name that: `{file}_file = \"/run/secrets/…\"`")),
+            None => flaw.help("they come from files named by `…_file`, those of AWS from the SDK's own chain"),
         };
     }
     let flaw = Flaw::new(format!("there is no key `{key}` here"));
@@ -116,24 +113,22 @@ fn value(schema: &Value, value: &Spanned<DeValue<'_>>, outer: &[&str], report: &
         ("object", DeValue::Table(table)) => Some(entries(schema, table, span, outer, report)),
         (wanted, found) => {
             let flaw = Flaw::new(format!("expected {}, found {}", noun(wanted), kind(found)));
-            report(
-                span,
-                match (wanted, found) {
-                    ("array", DeValue::String(_)) => flaw.help("put it between brackets: `[\"…\"]`"),
-                    ("string", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
-                        flaw.help("put it between quotes")
-                    }
-                    _ => flaw,
-                },
-            );
+            let flaw = match (wanted, found) {
+                ("array", DeValue::String(_)) => flaw.help("put it between brackets: `[\"…\"]`"),
+                ("string", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
+                    flaw.help("put it between quotes")
+                }
+                _ => flaw,
+            };
+            report(span, flaw);
             None
         }
     }
 }
 
 fn checked(schema: &Value, text: &str, span: Span, report: &mut Sink<'_>) -> Option<Value> {
-    if schema.get("const").is_some() {
-        return Some(Value::from(text));
+    if let Some(only) = schema.get("const") {
+        return Some(only.clone());
     }
     match text::check(schema["format"].as_str().unwrap_or_default(), text) {
         Ok(()) => Some(Value::from(text)),
@@ -159,17 +154,18 @@ fn number(schema: &Value, value: &Spanned<DeValue<'_>>, report: &mut Sink<'_>) -
     number.map(Value::Number)
 }
 
-/// Reads a list; there is none unless each of its items is right, so that places in it can be told by index.
+/// Reads a list, as far as its items are right. One of which none is right is no empty one.
 fn list(schema: &Value, items: &DeArray<'_>, span: Span, report: &mut Sink<'_>) -> Option<Value> {
     let mut read = Vec::new();
     for item in items {
-        let value = value(&schema["items"], item, &[], report);
-        if value.is_some() && read.contains(&value) {
+        let Some(value) = value(&schema["items"], item, &[], report) else { continue };
+        if read.contains(&value) {
             report(item.span(), Flaw::new("this stands twice in the list"));
+        } else {
+            read.push(value);
         }
-        read.push(value);
     }
-    let count = read.len() as u64;
+    let count = items.len() as u64;
     let (min, max) = (schema["minItems"].as_u64().unwrap_or(0), schema["maxItems"].as_u64().unwrap_or(u64::MAX));
     if count < min {
         report(span, Flaw::new("the list is empty"));
@@ -177,7 +173,7 @@ fn list(schema: &Value, items: &DeArray<'_>, span: Span, report: &mut Sink<'_>) 
     } else if count > max {
         report(span, Flaw::new(format!("the list has {count} items; at most {max} are possible")));
     }
-    read.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
+    (count == 0 || !read.is_empty()).then_some(Value::Array(read))
 }
 
 /// One of several words; if it is none of them, the problem is reported and the one probably meant is returned.

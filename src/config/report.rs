@@ -83,12 +83,18 @@ pub(super) struct Flaw {
 }
 
 impl Flaw {
-    pub(super) fn new(message: impl ToString) -> Self {
-        Self { message: message.to_string(), help: None }
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
     }
 
-    pub(super) fn help(self, help: impl ToString) -> Self {
-        Self { help: Some(help.to_string()), ..self }
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Flaw {
+    fn from(error: E) -> Self {
+        Self::new(error.to_string())
     }
 }
 

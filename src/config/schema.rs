@@ -39,6 +39,8 @@ fn of<T: JsonSchema>() -> Value {
 fn tidy(schema: &mut Schema) {
     transform_subschemas(&mut (tidy as fn(&mut Schema)), schema);
     let Some(object) = schema.as_object_mut() else { return };
+    // Names of Rust types.
+    object.remove("title");
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = &types[..] {
@@ -69,7 +71,7 @@ fn tidy(schema: &mut Schema) {
 
 /// The forms that a schema allows: several, told apart by a key, or itself.
 pub(super) fn forms(schema: &Value) -> &[Value] {
-    schema["oneOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice)
+    schema["oneOf"].as_array().map_or_else(|| std::slice::from_ref(schema), Vec::as_slice)
 }
 
 /// The keys of a table of this form.
@@ -77,7 +79,7 @@ pub(super) fn keys(form: &Value) -> impl Iterator<Item = &str> {
     form["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str())
 }
 
-/// Whether any file may have this key at any place. Quotes and all but the last part of a dotted key do not matter.
+/// Whether any file may have this key at any place.
 pub(super) fn is_known_key(key: &str) -> bool {
     static KNOWN: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
         let tables = [&*GLOBAL, &*REGISTRY].into_iter().flat_map(forms);

@@ -159,7 +159,6 @@ mod tests {
     fn what_kubernetes_refuses_is_refused() {
         for refused in [
             ",",
-            "team=",
             "a=b,",
             "team=a b",
             "in (a)",
@@ -173,9 +172,6 @@ mod tests {
             "a=b=c",
             "Upper.io/x",
         ] {
-            if refused == "team=" {
-                continue;
-            }
             assert!(Selector::parse(refused).is_err(), "{refused}");
         }
     }
@@ -202,8 +198,10 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_the_parser_panic(text in "[a-z!=,() ./]{0,24}|.{0,24}") {
-            let _ = Selector::parse(&text);
+        fn whatever_is_taken_means_the_same_when_read_again(text in "[a-c!=,() ./]{0,16}|.{0,24}") {
+            if let Ok(selector) = Selector::parse(&text) {
+                prop_assert_eq!(Selector::parse(&selector.to_string()), Ok(selector));
+            }
         }
     }
 }

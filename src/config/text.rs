@@ -43,11 +43,11 @@ kinds! {
     /// A glob, as `team-*` or `{dev,test}-?`.
     Glob "glob" glob;
     /// A Kubernetes label selector, as `team=web,env in (dev,prod),!legacy`.
-    Labels "label-selector" |text: &str| text.parse::<Selector>().map(drop).map_err(Flaw::new);
+    Labels "label-selector" |text: &str| Ok(text.parse::<Selector>().map(drop)?);
     /// A cron expression with five or six fields.
     Cron "cron" |text: &str| cron(text).map(drop);
     /// The host of a registry, with its port if it has one.
-    Server "registry-host" |text: &str| text.parse::<Host>().map(drop).map_err(Flaw::new);
+    Server "registry-host" server;
     /// A path; a relative one begins at the directory of the configuration.
     File "file" file;
     /// An http or https URL.
@@ -102,6 +102,11 @@ fn name(text: &str) -> Verdict {
         |part: &str| !part.is_empty() && part.chars().all(inner) && !part.starts_with('-') && !part.ends_with('-');
     demand(text.len() <= 253 && text.split('.').all(part), "Kubernetes takes no such name")
         .map_err(|flaw| flaw.help("lower-case letters, digits, inner hyphens and dots, at most 253"))
+}
+
+fn server(text: &str) -> Verdict {
+    demand(!text.contains('@'), "give the host alone, without user and password")?;
+    Ok(text.parse::<Host>().map(drop)?)
 }
 
 fn glob(text: &str) -> Verdict {
@@ -231,4 +236,49 @@ fn moment(text: &str) -> Verdict {
 fn uuid(text: &str) -> Verdict {
     let lengths = text.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
     demand(lengths && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit()), "this is no UUID")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_takes_what_its_system_takes() {
+        for (format, valid, invalid) in [
+            ("kubernetes-name", vec!["a", "a.b-c"], vec!["", "A", "a_b", "-a", "a."]),
+            ("glob", vec!["*", "team-{a,b}", "[a-c]?"], vec!["", "[", "{a"]),
+            ("label-selector", vec!["", "a=b"], vec!["a in b"]),
+            ("cron", vec!["0 */6 * * *", "30 0 6 * * MON-FRI"], vec!["", "* * * *", "60 * * * *", "@daily"]),
+            ("registry-host", vec!["a.azurecr.io", "r:5000"], vec!["", "https://a", "u:p@a", "a/b"]),
+            ("file", vec!["a", "/run/a"], vec!["", "eyJhbGciOi", "a\nb"]),
+            ("uri", vec!["http://127.0.0.1:8080", "https://a/b"], vec!["a", "ftp://a", "https://u:p@a"]),
+            (
+                "aws-region",
+                vec!["eu-west-1", "us-gov-west-1", "us-isob-east-1"],
+                vec!["", "eu", "Eu-west-1", "eu-west"],
+            ),
+            ("aws-account", vec!["012345678901"], vec!["1", "01234567890a"]),
+            (
+                "aws-role-arn",
+                vec!["arn:aws-cn:iam::012345678901:role/p/r"],
+                vec!["r", "arn:aws:iam::012345678901:user/u"],
+            ),
+            ("aws-session-name", vec!["pull=a@b"], vec!["a", "a b"]),
+            ("azure-resource-id", vec!["/subscriptions/s"], vec!["s"]),
+            ("azure-cloud", vec!["china", "https://login.example.com"], vec!["mars", "http://login.example.com"]),
+            ("repository", vec!["a", "team/a.b"], vec!["", "a:b", "A", "a//b", "a/*"]),
+            ("docker-id", vec!["acme", "a_b"], vec!["", "a@b.c", "a b"]),
+            ("docker-hub-repository", vec!["a/b", "a/*", "*/*/public"], vec!["a", "*/*", "*", "a/b/c"]),
+            ("lifetime", vec!["24h", "90m", "30 days", "1h 30m", "PT1H"], vec!["", "1", "1 year", "-1h", "soon"]),
+            ("date-time", vec!["2027-01-31T12:00:00Z", "2027-01-31T12:00:00+01:00"], vec!["2027-01-31", "tomorrow"]),
+            ("uuid", vec!["0b2f5c1e-7a53-4d3c-9d1f-3f1f8a1b2c3d"], vec!["", "0b2f5c1e"]),
+        ] {
+            for text in valid {
+                assert!(check(format, text).is_ok(), "{format}: {text}");
+            }
+            for text in invalid {
+                assert!(check(format, text).is_err(), "{format}: {text}");
+            }
+        }
+    }
 }

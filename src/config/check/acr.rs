@@ -23,19 +23,22 @@ pub(super) fn registries(document: &mut Document<'_>, acr: &file::Acr, dir: &Pat
         "china" => AzureCloud::China,
         authority => AzureCloud::Custom { authority: authority.to_owned() },
     };
-    let servers: Vec<Host> = acr.login_servers.iter().filter_map(|server| server.0.parse().ok()).collect();
-    for (index, server) in servers.iter().enumerate() {
-        if let Some((true_cloud, name)) = cloud_of(server)
-            && true_cloud != cloud
-            && !matches!(cloud, AzureCloud::Custom { .. })
-        {
+    let mut servers: Vec<Host> = Vec::new();
+    for text in acr.login_servers.iter().map(|server| &server.0) {
+        let Ok(server) = text.parse::<Host>() else { continue };
+        let its = cloud_of(&server).filter(|(its, _)| *its != cloud && !matches!(cloud, AzureCloud::Custom { .. }));
+        if let Some((_, its)) = its {
             let flaw = Flaw::new(format!("`{server}` is not in the cloud `{}`", acr.cloud.0));
-            document.report(document.item("login_servers", index), flaw.help(format!("give `cloud = \"{name}\"`")));
+            document.report(
+                document.item("login_servers", text),
+                flaw.help(format!("give `cloud = \"{its}\"`, in a file of its own if others are not")),
+            );
         }
-        if let Some(twin) = servers[..index].iter().find(|other| label(other) == label(server)) {
-            let flaw = Flaw::new(format!("`{server}` and `{twin}` would both be called NAME.{}", label(server)));
-            document.report(document.item("login_servers", index), flaw.help("give one of them a file of its own"));
+        if let Some(twin) = servers.iter().find(|other| label(other) == label(&server)) {
+            let flaw = Flaw::new(format!("`{server}` and `{twin}` would both be called NAME.{}", label(&server)));
+            document.report(document.item("login_servers", text), flaw.help("give one of them a file of its own"));
         }
+        servers.push(server);
     }
     let identity = identity(document, acr, dir)?;
     let registry = |login_server| Acr {
@@ -66,18 +69,18 @@ fn cloud_of(server: &Host) -> Option<(AzureCloud, &'static str)> {
 fn identity(document: &mut Document<'_>, acr: &file::Acr, dir: &Path) -> Option<AzureIdentity> {
     let client_id = || acr.client_id.as_ref().map(|id| id.0.clone());
     let name = match acr.identity {
-        Identity::WorkloadIdentity => "workload-identity",
-        Identity::ManagedIdentity => "managed-identity",
+        Identity::Workload => "workload-identity",
+        Identity::Managed => "managed-identity",
         Identity::ClientSecret => "client-secret",
         Identity::DeveloperCli => "developer-cli",
     };
     chosen(document, "identity", name, &IDENTITIES);
     Some(match acr.identity {
-        Identity::WorkloadIdentity => AzureIdentity::WorkloadIdentity {
+        Identity::Workload => AzureIdentity::WorkloadIdentity {
             client_id: client_id(),
             token_file: acr.token_file.as_ref().map(|file| path(dir, file)),
         },
-        Identity::ManagedIdentity => AzureIdentity::ManagedIdentity(match (client_id(), &acr.resource_id) {
+        Identity::Managed => AzureIdentity::ManagedIdentity(match (client_id(), &acr.resource_id) {
             (None, None) => ManagedIdentity::System,
             (Some(id), None) => ManagedIdentity::ClientId(id),
             (None, Some(id)) => ManagedIdentity::ResourceId(id.0.clone()),

@@ -14,9 +14,7 @@ pub(super) fn ecr(document: &mut Document<'_>, ecr: &file::Ecr) -> Option<Ecr> {
         let flaw = Flaw::new(format!("no dual-stack host names are known for `{region}`"));
         document.report(place(document, "dual_stack"), flaw.help("name the hosts under `extra_hosts`"));
     }
-    if document.key("accounts").is_none() && ecr.extra_hosts.is_empty()
-        || document.key("extra_hosts").is_none() && ecr.accounts.is_empty()
-    {
+    if document.lists_nothing("accounts") && document.lists_nothing("extra_hosts") {
         let flaw = Flaw::new("this would open no registry: there is neither an account nor an extra host");
         document.report(place(document, "accounts"), flaw.help("as `accounts = [\"123456789012\"]`"));
     }
@@ -29,12 +27,12 @@ pub(super) fn ecr(document: &mut Document<'_>, ecr: &file::Ecr) -> Option<Ecr> {
             }
         }
     }
-    for (index, host) in ecr.extra_hosts.iter().enumerate() {
+    for host in &ecr.extra_hosts {
         if let Some(other) = region_of(&host.0.to_ascii_lowercase())
             && other != region
         {
             let flaw = Flaw::new(format!("this host is in `{other}`, and a token for `{region}` does not open it"));
-            document.report(document.item("extra_hosts", index), flaw.help("write one file per region"));
+            document.report(document.item("extra_hosts", &host.0), flaw.help("write one file per region"));
         }
         names.push(host.0.clone());
     }
