@@ -73,14 +73,14 @@ pub enum Span {
 }
 
 impl Daemon {
-    /// Starts everything.
+    /// Starts everything, as soon as the API server answers.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(settings: &Settings, site: Site, span: Span) -> Result<Self, StartError> {
         let outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(&site.clock))?;
         let state = StateSecret::new(site.client.clone(), &site.namespace);
-        let saved = state.load(&settings.registries, site.clock.now()).await;
+        let saved = state.load(&settings.registries, || site.clock.now()).await;
         let (coverage, covered) = watch::channel(Coverage::new());
 
         let mut claims = Vec::new();

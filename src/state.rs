@@ -34,7 +34,9 @@ const FIELD_MANAGER: &str = "pullmint";
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After a save that failed.
+const FORBIDDEN: &str = "grant what `pullmint rbac` prints for this namespace";
+
+/// After a call that failed.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// One registry's part of the Secret, as JSON under the registry's name.
@@ -73,18 +75,25 @@ impl StateSecret {
 
     /// What an earlier process left for these registries. Whatever cannot be read is reported and left out: then
     /// the registry is minted anew, which is right in every case.
-    pub async fn load(&self, registries: &[Registry], now: Timestamp) -> BTreeMap<RegistryName, Slot> {
-        let mut data = match timeout(CALL_TIMEOUT, self.api.get_opt(NAME)).await {
-            Ok(Ok(secret)) => secret.and_then(|secret| secret.data).unwrap_or_default(),
-            Ok(Err(error)) => {
-                warn!(secret = NAME, error = %error, "could not read the state; minting anew");
-                return BTreeMap::new();
+    ///
+    /// Waits for an API server that does not answer: what is minted without it can neither be written nor kept.
+    pub async fn load(&self, registries: &[Registry], now: impl Fn() -> Timestamp) -> BTreeMap<RegistryName, Slot> {
+        let mut data = loop {
+            match timeout(CALL_TIMEOUT, self.api.get_opt(NAME)).await {
+                Ok(Ok(secret)) => break secret.and_then(|secret| secret.data).unwrap_or_default(),
+                Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+                    warn!(secret = NAME, error = %status, remedy = FORBIDDEN, "may not read the state; minting anew");
+                    break BTreeMap::new();
+                }
+                Ok(Err(error)) => {
+                    let error: &(dyn std::error::Error + 'static) = &error;
+                    warn!(secret = NAME, error, "could not read the state; trying again");
+                }
+                Err(_) => warn!(secret = NAME, "no answer when reading the state; trying again"),
             }
-            Err(_) => {
-                warn!(secret = NAME, "no answer when reading the state; minting anew");
-                return BTreeMap::new();
-            }
+            tokio::time::sleep(RETRY).await;
         };
+        let now = now();
         let mut slots = BTreeMap::new();
         for registry in registries {
             let Some(ByteString(bytes)) = data.remove(registry.name.as_str()) else { continue };

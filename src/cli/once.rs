@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli::{ConfigArgs, Outcome, complain, explain, print};
 use crate::clock::SystemClock;
@@ -26,6 +26,7 @@ pub(super) struct OnceArgs {
 /// How long writes that fail are tried again after all others are through.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+#[allow(clippy::disallowed_methods, reason = "the end of a wait, on which no decision depends")]
 pub(super) async fn once(args: &OnceArgs) -> Outcome {
     let settings = match args.config.load() {
         Ok(settings) => settings,
@@ -39,14 +40,19 @@ pub(super) async fn once(args: &OnceArgs) -> Outcome {
         }
     };
     let site = Site { client: cluster.client, namespace: cluster.namespace, clock: Arc::new(SystemClock) };
-    let mut daemon = match Daemon::start(&settings, site, Span::SinglePass).await {
-        Ok(daemon) => daemon,
-        Err(error) => {
+    let deadline = Instant::now() + Duration::from_secs(args.timeout);
+    let mut daemon = match timeout_at(deadline, Daemon::start(&settings, site, Span::SinglePass)).await {
+        Ok(Ok(daemon)) => daemon,
+        Ok(Err(error)) => {
             complain(&explain(&error));
             return Outcome::Failed;
         }
+        Err(_) => {
+            complain(&format!("the API server did not answer within {} s, so nothing was done", args.timeout));
+            return Outcome::Failed;
+        }
     };
-    let in_time = timeout(Duration::from_secs(args.timeout), pass(&mut daemon)).await.is_ok();
+    let in_time = timeout_at(deadline, pass(&mut daemon)).await.is_ok();
     if !in_time {
         complain(&format!("the pass took longer than {} s", args.timeout));
     }

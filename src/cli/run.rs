@@ -9,6 +9,7 @@ use tracing::{error, info};
 use crate::cli::{ConfigArgs, Outcome, complain, explain};
 use crate::clock::SystemClock;
 use crate::cluster;
+use crate::config::Settings;
 use crate::daemon::{Daemon, Site, Span};
 
 /// What `run` takes.
@@ -33,27 +34,30 @@ pub(super) async fn run(args: &RunArgs) -> Outcome {
     info!(version = env!("CARGO_PKG_VERSION"), namespace = %cluster.namespace, registries = settings.registries.len(),
         "starting");
     let site = Site { client: cluster.client, namespace: cluster.namespace, clock: Arc::new(SystemClock) };
-    let mut daemon = match Daemon::start(&settings, site, Span::Forever).await {
+    tokio::select! {
+        signal = told_to_stop() => {
+            info!(signal, "stopping");
+            Outcome::Done
+        }
+        outcome = until_it_fails(&settings, site) => outcome,
+    }
+}
+
+async fn until_it_fails(settings: &Settings, site: Site) -> Outcome {
+    let mut daemon = match Daemon::start(settings, site, Span::Forever).await {
         Ok(daemon) => daemon,
         Err(error) => {
             complain(&explain(&error));
             return Outcome::Failed;
         }
     };
-    tokio::select! {
-        signal = told_to_stop() => {
-            info!(signal, "stopping");
-            Outcome::Done
-        }
-        // A daemon that lives on without one of its parts would look healthy and do nothing.
-        Some(ended) = daemon.tasks.join_next() => {
-            match ended {
-                Ok(task) => error!(task, "a part ended that never should; ending the process"),
-                Err(failure) => error!(%failure, "a part failed; ending the process"),
-            }
-            Outcome::Failed
-        }
+    // A daemon that lives on without one of its parts would look healthy and do nothing.
+    match daemon.tasks.join_next().await {
+        Some(Ok(task)) => error!(task, "a part ended that never should; ending the process"),
+        Some(Err(failure)) => error!(%failure, "a part failed; ending the process"),
+        None => error!("there is nothing to do; ending the process"),
     }
+    Outcome::Failed
 }
 
 async fn told_to_stop() -> &'static str {

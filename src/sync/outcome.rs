@@ -28,9 +28,13 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 impl Syncer {
     /// Takes in how a write ended. What the API server answered is at once what is observed.
     pub(super) fn settle(&mut self, key: &Key, done: Done) {
+        let mut changed = true;
         let outcome = match (key, done) {
             (Key::Secret(place, namespace), Done::Written(Ok(secret))) => {
                 let observed = manifest::observe(&secret, &self.options.owner);
+                // An apply that found everything as it should be has changed nothing.
+                let before = self.secrets[*place].get(namespace).map(|known| known.resource_version.as_str());
+                changed = before != Some(observed.resource_version.as_str());
                 self.memory.entry(key.clone()).or_default().applied = Some(observed.resource_version.clone());
                 self.see_secret(*place, Arc::clone(namespace), observed);
                 Ok(())
@@ -47,7 +51,7 @@ impl Syncer {
         };
         match outcome {
             Ok(()) => {
-                self.writes += 1;
+                self.writes += u64::from(changed);
                 self.memory.entry(key.clone()).or_default().setbacks = 0;
             }
             Err(setback) => self.set_back(key, setback),

@@ -42,7 +42,7 @@ pub struct Summary {
     pub refused: usize,
     /// Objects whose last write failed.
     pub failing: usize,
-    /// Writes that the API server accepted since the start.
+    /// Writes since the start that changed something.
     pub writes: u64,
     /// The objects that are not as they should be, and why; [`PROBLEMS_SHOWN`] at most.
     pub problems: BTreeMap<ObjectName, String>,

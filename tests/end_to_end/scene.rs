@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 use world::process::Process;
-use world::{Stage, Surroundings};
+use world::{Node, Stage, Surroundings};
 
 /// The longest that anything may take that is not told to take its time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,6 +75,11 @@ impl Scene {
         let scene = Self { name, stage, around, client };
         scene.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\nnamespaces.include = [\"{name}-*\"]\n"));
         scene
+    }
+
+    /// A node whose images come from this scene's clouds.
+    pub(crate) async fn node(&self) -> Node {
+        self.stage.node(&self.around).await.expect("a node")
     }
 
     /// Writes one file of the configuration.

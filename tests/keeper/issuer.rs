@@ -1,0 +1,197 @@
+//! An issuer that does what it is told, and a keeper that works with it.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pullmint::clock::{Clock, TokioClock};
+use pullmint::credential::{Credential, Expiry, TokenHandle};
+use pullmint::keeper::slot::{Coverage, Minted, Slot};
+use pullmint::keeper::{Keeper, Task};
+use pullmint::provider::{MintError, Provider, Reason};
+use pullmint::registry::{Host, RegistryName};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+pub(crate) const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
+pub(crate) const LIFE: Duration = Duration::from_secs(12 * 3600);
+
+/// What the issuer does when it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answer {
+    /// Issues a token that lives so long.
+    Mints(Duration),
+    /// Shows the token in a file, which has no end.
+    Reads(&'static str),
+    Fails(Reason, Option<Duration>),
+    Hangs,
+}
+
+#[derive(Debug)]
+struct State {
+    answer: Answer,
+    attempts: Vec<Timestamp>,
+    refusal: Option<Reason>,
+    registry_hangs: bool,
+    revoked: Vec<String>,
+    keeps_tokens: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    clock: Arc<TokioClock>,
+    hosts: [Host; 1],
+    state: Mutex<State>,
+}
+
+impl Issuer {
+    fn new(answer: Answer, clock: Arc<TokioClock>) -> Self {
+        let state = State {
+            answer,
+            attempts: Vec::new(),
+            refusal: None,
+            registry_hangs: false,
+            revoked: Vec::new(),
+            keeps_tokens: false,
+        };
+        Self { clock, hosts: [Host::docker_hub()], state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic")
+    }
+
+    pub(crate) fn answers(&self, answer: Answer) {
+        self.state().answer = answer;
+    }
+
+    /// With what the registry refuses credentials, or that it accepts them.
+    pub(crate) fn registry_says(&self, refusal: Option<Reason>) {
+        self.state().refusal = refusal;
+    }
+
+    pub(crate) fn registry_hangs(&self) {
+        self.state().registry_hangs = true;
+    }
+
+    /// Whether tokens can be deleted.
+    pub(crate) fn keeps_tokens(&self, keeps: bool) {
+        self.state().keeps_tokens = keeps;
+    }
+
+    pub(crate) fn attempts(&self) -> Vec<Timestamp> {
+        self.state().attempts.clone()
+    }
+
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.state().revoked.clone()
+    }
+}
+
+#[async_trait]
+impl Provider for Issuer {
+    fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    async fn mint(&self) -> Result<Credential, MintError> {
+        let now = self.clock.now();
+        let (answer, number) = {
+            let mut state = self.state();
+            state.attempts.push(now);
+            (state.answer, state.attempts.len())
+        };
+        let username = "acme".to_owned();
+        match answer {
+            Answer::Mints(life) => Ok(Credential {
+                username,
+                password: format!("password-{number}").into(),
+                expiry: Expiry::At(now + life),
+                handle: Some(TokenHandle(format!("token-{number}"))),
+            }),
+            Answer::Reads(password) => {
+                Ok(Credential { username, password: password.into(), expiry: Expiry::Never, handle: None })
+            }
+            Answer::Fails(reason, wait) => Err(MintError::new(reason, "mint", "wait").after(wait)),
+            Answer::Hangs => std::future::pending().await,
+        }
+    }
+
+    fn is_polled(&self) -> bool {
+        matches!(self.state().answer, Answer::Reads(_))
+    }
+
+    async fn revoke(&self, handle: &TokenHandle) -> Result<(), MintError> {
+        let mut state = self.state();
+        if state.keeps_tokens {
+            return Err(MintError::new(Reason::Unexpected, "delete a token", "wait"));
+        }
+        state.revoked.push(handle.0.clone());
+        Ok(())
+    }
+
+    async fn verify(&self, _credential: &Credential) -> Result<(), MintError> {
+        if self.state().registry_hangs {
+            std::future::pending::<()>().await;
+        }
+        match self.state().refusal {
+            Some(reason) => Err(MintError::new(reason, "try it", "wait")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A keeper at work, until dropped.
+pub(crate) struct Bench {
+    pub(crate) issuer: Arc<Issuer>,
+    pub(crate) renew_now: Arc<Notify>,
+    slot: watch::Receiver<Slot>,
+    coverage: watch::Sender<Coverage>,
+    _keeper: JoinSet<()>,
+}
+
+impl Bench {
+    pub(crate) fn start() -> Self {
+        Self::with(Answer::Mints(LIFE))
+    }
+
+    pub(crate) fn with(answer: Answer) -> Self {
+        let clock = Arc::new(TokioClock::starting_at(START));
+        Self::of(Arc::new(Issuer::new(answer, clock)), Slot::default(), Coverage::new())
+    }
+
+    fn of(issuer: Arc<Issuer>, slot: Slot, coverage: Coverage) -> Self {
+        let (told, slot) = watch::channel(slot);
+        let (coverage, covered) = watch::channel(coverage);
+        let provider: Arc<dyn Provider> = Arc::clone(&issuer) as _;
+        let task = Task { registry: RegistryName::new("hub"), provider, renew_at: 0.5, verify: true };
+        let clock: Arc<dyn Clock> = Arc::clone(&issuer.clock) as _;
+        let keeper = Keeper::new(task, clock, told, covered);
+        let renew_now = keeper.renew_now();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(keeper.run());
+        Self { issuer, renew_now, slot, coverage, _keeper: tasks }
+    }
+
+    /// The next process, with the same issuer.
+    pub(crate) fn succeeded_by(self, slot: Slot, coverage: Coverage) -> Self {
+        let issuer = Arc::clone(&self.issuer);
+        drop(self);
+        Self::of(issuer, slot, coverage)
+    }
+
+    pub(crate) fn slot(&self) -> Slot {
+        self.slot.borrow().clone()
+    }
+
+    pub(crate) fn current(&self) -> Option<Arc<Minted>> {
+        self.slot().current
+    }
+
+    /// Tells that every Secret holds the credential in force.
+    pub(crate) fn cover(&self) {
+        let minted_at = self.current().expect("a credential").minted_at;
+        self.coverage.send_replace([(RegistryName::new("hub"), minted_at)].into());
+    }
+}
