@@ -3,6 +3,7 @@
 //! The SDK hides refusals of STS and of the metadata services behind several layers of errors, whose texts may quote
 //! signed headers. The witness keeps what matters: which operation, which error code, how long to wait.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,9 +18,12 @@ use aws_smithy_types::body::SdkBody;
 use crate::provider::http::{Answer, Http};
 use crate::provider::{MintError, Reason};
 
-/// The last thing that went wrong on the way to AWS.
+/// Remembers the last thing that went wrong on the way to AWS.
 #[derive(Debug, Default)]
-pub struct Witness(Mutex<Option<Incident>>);
+pub struct Witness {
+    incident: Mutex<Option<Incident>>,
+    asked: AtomicBool,
+}
 
 /// What went wrong.
 #[derive(Debug)]
@@ -40,11 +44,17 @@ pub enum Incident {
 impl Witness {
     /// Takes the incident away.
     pub fn take(&self) -> Option<Incident> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.incident.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether anyone was asked at all.
+    pub fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn note(&self, incident: Option<Incident>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = incident;
+        self.asked.store(true, Ordering::Relaxed);
+        *self.incident.lock().unwrap_or_else(PoisonError::into_inner) = incident;
     }
 }
 

@@ -25,11 +25,24 @@ pub(super) fn identity(attempt: &str, error: &CredentialsError, witness: &Witnes
     let denied = "let the IAM role's trust policy allow sts:AssumeRoleWithWebIdentity to this ServiceAccount (IRSA), or \
                   associate a role with it (Pod Identity)";
     let Some(incident) = witness.take() else {
-        // Nothing was asked, so a file or a variable is wrong.
-        let remedy = "check the variables AWS_*, the files that they name, and the profiles";
-        return MintError::new(Reason::Misconfigured, attempt.to_owned(), remedy).caused_by(what_failed(error));
+        let (reason, remedy) = match witness.has_asked() {
+            true => (Reason::Unexpected, "check that no proxy answers instead of AWS"),
+            false => (Reason::Misconfigured, "check the variables AWS_*, the files that they name, and the profiles"),
+        };
+        return MintError::new(reason, attempt.to_owned(), remedy).caused_by(what_failed(error));
     };
-    told(incident, attempt, None, denied)
+    match incident {
+        // The metadata service of an instance without a role, or of another cloud.
+        Incident::Refusal { status: 404, .. } => nobody(attempt),
+        // Pod Identity's agent has this one status for all refusals.
+        Incident::Refusal { status: 400, code: None, error } => told(
+            Incident::Refusal { status: 403, code: None, error: MintError { reason: Reason::Denied, ..error } },
+            attempt,
+            None,
+            denied,
+        ),
+        incident => told(incident, attempt, None, denied),
+    }
 }
 
 /// STS did not let us assume the role.
