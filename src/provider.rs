@@ -1,7 +1,7 @@
 //! Who mints: one stateless question to a cloud per call.
 //!
-//! A provider knows no Kubernetes, keeps no cache, retries nothing and reads no clock. The keeper
-//! decides when to ask, and what to do with the answer.
+//! A provider knows no Kubernetes, keeps no cache and retries nothing. It reads the clock only where a cloud lets the
+//! asker choose a token's end. The keeper decides when to ask, and what to do with the answer.
 
 use std::fmt::{self, Debug};
 use std::path::Path;
@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use aws_types::os_shim_internal::Env;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber;
 
 use crate::clock::Clock;
 use crate::config::settings::{self, ProviderSettings};
@@ -94,4 +96,9 @@ pub fn build(registry: &settings::Registry, outside: &Outside) -> Arc<dyn Provid
         ProviderSettings::Ecr(ecr) => Arc::new(ecr::EcrProvider::private(ecr, outside)),
         ProviderSettings::EcrPublic(ecr) => Arc::new(ecr::EcrProvider::public(ecr, outside)),
     }
+}
+
+/// Runs a cloud's SDK without its log: at the level `trace` it would show whole requests and answers.
+async fn quietly<F: Future>(sdk: F) -> F::Output {
+    sdk.with_subscriber(Dispatch::none()).await
 }

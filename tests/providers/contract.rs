@@ -1,6 +1,7 @@
 //! One suite, run against each provider.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -8,7 +9,7 @@ use pullmint::config::settings::ProviderSettings;
 use pullmint::credential::Expiry;
 use pullmint::provider::{MintError, Reason};
 use secrecy::ExposeSecret;
-use world::clouds::seed::{Files, Identity};
+use world::clouds::seed::{self, Files, Identity};
 use world::clouds::{Fault, Service};
 
 use crate::{Net, accepted, acr, docker_hub, ecr, minted, now, refused, told};
@@ -225,4 +226,48 @@ async fn a_missing_secret_file_is_misconfigured() {
         assert_eq!(error.reason, Reason::Misconfigured, "{}: {}", case.name, told(&error));
     }))
     .await;
+}
+
+#[tokio::test]
+async fn no_log_at_any_level_shows_a_secret() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for case in CASES {
+        let net = Net::start().await;
+        let provider = net.provider((case.settings)(&net.files), case.identity);
+        accepted(&provider).await;
+        for (service, _) in case.services {
+            for fault in [Fault::Deny, Fault::Garbage, Fault::Truncated] {
+                net.clouds().fail(*service, fault);
+                refused(&provider).await;
+                net.clouds().heal(*service);
+            }
+        }
+    }
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(text.lines().count() > 100, "the log is on");
+    // The key's id is said CANARY too, but it is public: AWS writes it into every request's head.
+    if let Some(line) = text.replace(seed::AWS_ACCESS_KEY_ID, "").lines().find(|line| line.contains("CANARY")) {
+        panic!("a secret is in the log: {}", line.chars().take(600).collect::<String>());
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

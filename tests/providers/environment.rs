@@ -2,20 +2,31 @@
 //!
 //! Variables belong to the whole process, so this test binary starts itself with others.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use pullmint::clock::SystemClock;
-use pullmint::config::settings::{AzureIdentity, ManagedIdentity, ProviderSettings};
+use pullmint::config::settings::{AzureIdentity, ManagedIdentity};
 use pullmint::provider::{self, Outside};
 use world::clouds::Service;
 use world::clouds::seed::Identity;
 
-use crate::{Net, accepted, acr, docker_hub, ecr, registry};
+use crate::{Net, accepted, acr, docker_hub, ecr, minted, registry};
 
 /// Set in the started process: `ca_file`, or nothing for the platform's trust alone.
 const INSIDE: &str = "PULLMINT_TEST_CA_FILE";
+
+/// Puts an `az` before the system's that gives the token of a developer who logged in.
+async fn log_in_to_az(net: &Net) {
+    minted(&net.provider(acr::settings(acr::client_secret(&net.files), &[]), None)).await;
+    let token = net.clouds().issued(Service::Entra).pop().unwrap();
+    let answer = format!(r#"{{"accessToken":"{token}","expires_on":4102444800,"tokenType":"Bearer"}}"#);
+    let az = net.dir.path().join("az");
+    std::fs::write(&az, format!("#!/bin/sh\necho '{answer}'\n")).unwrap();
+    std::fs::set_permissions(&az, PermissionsExt::from_mode(0o755)).unwrap();
+}
 
 async fn run_inside(net: &Net, ca_file: &Path) {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -25,6 +36,7 @@ async fn run_inside(net: &Net, ca_file: &Path) {
         command.envs(identity.env(&net.files, &net.internet));
     }
     command.env("HUB_TOKEN_FILE", &net.files.hub_personal_token);
+    command.env("PATH", format!("{}:/usr/bin:/bin", net.dir.path().display()));
     if !ca_file.as_os_str().is_empty() {
         command.env_remove("SSL_CERT_FILE");
     }
@@ -36,10 +48,11 @@ async fn run_inside(net: &Net, ca_file: &Path) {
 #[tokio::test]
 async fn proxy_and_trust_come_from_the_environment() {
     let net = Net::start().await;
+    log_in_to_az(&net).await;
     run_inside(&net, Path::new("")).await;
     run_inside(&net, net.internet.ca_file()).await;
     assert_eq!(net.clouds().requests(Service::Ecr), 2);
-    assert_eq!(net.clouds().requests(Service::AcrExchange), 2);
+    assert_eq!(net.clouds().requests(Service::AcrExchange), 5);
 }
 
 #[tokio::test]
@@ -49,9 +62,13 @@ async fn inside() {
     let outside = Outside::new(ca_file, Arc::new(SystemClock)).unwrap();
     let identity = AzureIdentity::ManagedIdentity(ManagedIdentity::System);
     let token_file = std::env::var_os("HUB_TOKEN_FILE").unwrap();
-    let settings: [ProviderSettings; 3] =
-        [ecr::settings(None), acr::settings(identity, &["team/app"]), docker_hub::token_at(token_file.into())];
-    for settings in settings {
+    let all = [
+        ecr::settings(None),
+        acr::settings(identity, &["team/app"]),
+        acr::settings(AzureIdentity::DeveloperCli, &[]),
+        docker_hub::token_at(token_file.into()),
+    ];
+    for settings in all {
         accepted(&provider::build(&registry(settings), &outside)).await;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::hub_api::{Session, Token};
 use crate::config::settings::DockerHubLogin;
@@ -72,13 +73,15 @@ impl Minted<'_> {
         let session = Session::log_in(&self.outside.http, self.login).await?;
         let path = self.kind.path();
         // Expired tokens count against the quota until someone deletes them. If that fails, there may be room yet.
-        let existing = match self.delete_expired(&session, &path, now).await {
-            Ok(left) => Some(left),
-            Err(error) => {
+        let patience = self.outside.http.patience();
+        let existing = match timeout(patience, self.delete_expired(&session, &path, now)).await {
+            Ok(Ok(left)) => Some(left),
+            Ok(Err(error)) => {
                 let error = error.chain();
                 tracing::warn!(registry = %self.registry, error, "expired access tokens stay at Docker Hub");
                 None
             }
+            Err(_) => None,
         };
         let label = self.own_labels().at(now);
         let (id, password, ends_at) = session.create(&path, &self.kind.body(&label, expires_at), existing).await?;
