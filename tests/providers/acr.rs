@@ -71,8 +71,8 @@ async fn a_managed_identity_is_the_systems_or_one_by_its_id() {
 
 #[tokio::test]
 async fn the_metadata_service_is_not_waited_for_longer_than_other_clouds() {
-    let net = Net::start().await.impatient();
-    let provider = net.provider(settings(AzureIdentity::ManagedIdentity(ManagedIdentity::System), &[]), None);
+    let net = Net::start().await;
+    let provider = net.impatient(settings(AzureIdentity::ManagedIdentity(ManagedIdentity::System), &[]), None);
     for (fault, reason) in [
         (world::clouds::Fault::Hang, Reason::Unreachable),
         (world::clouds::Fault::Status(503), Reason::Unexpected),

@@ -1,6 +1,7 @@
 //! One suite, run against each provider.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -119,10 +120,12 @@ async fn each_fault(fault: Fault, check: impl Fn(&MintError, &str) -> bool + Cop
     join_all(CASES.iter().map(async |case| {
         for (service, remedy) in case.services {
             let net = Net::start().await;
-            let net = if fault == Fault::Hang { net.impatient() } else { net };
             let provider = net.provider((case.settings)(&net.files), case.identity);
             net.clouds().fail(*service, fault);
-            let error = refused(&provider).await;
+            let error = match fault {
+                Fault::Hang => refused(&net.impatient((case.settings)(&net.files), case.identity)).await,
+                _ => refused(&provider).await,
+            };
             let story = format!("{}, {service:?}, {fault:?}: {:?}: {}", case.name, error.reason, told(&error));
             assert!(check(&error, remedy), "{story}");
             net.clouds().heal(*service);
@@ -228,8 +231,22 @@ async fn a_missing_secret_file_is_misconfigured() {
     .await;
 }
 
+/// In a process of its own: what one thread logs depends on what the others listen to.
+#[test]
+fn no_log_at_any_level_shows_a_secret() {
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    alone.args(["--exact", "contract::the_log_of_a_process_alone"]).env(ALONE, "1");
+    let output = alone.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+const ALONE: &str = "PULLMINT_TEST_ALONE";
+
 #[tokio::test]
-async fn no_log_at_any_level_shows_a_secret() {
+async fn the_log_of_a_process_alone() {
+    if std::env::var_os(ALONE).is_none() {
+        return;
+    }
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -2,8 +2,8 @@
 
 use pullmint::config::settings::{AwsRole, Ecr, EcrPublic, ProviderSettings};
 use pullmint::provider::Reason;
-use world::clouds::Service;
 use world::clouds::seed::{self, Identity};
+use world::clouds::{Fault, Service};
 
 use crate::{Net, accepted, host, refused, told};
 
@@ -76,6 +76,15 @@ async fn unknown_keys_and_wrong_secrets_are_told_apart() {
     let error = refused(&net.provider_with(settings(None), &env)).await;
     assert_eq!(error.reason, Reason::Denied);
     assert!(error.remedy.contains("does not know the access key"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn a_refusal_tells_whom_it_hit() {
+    let net = Net::start().await;
+    net.clouds().fail(Service::Ecr, Fault::Deny);
+    let error = refused(&net.provider(settings(None), Some(Identity::AwsKeys))).await;
+    let whom = "AccessDeniedException to arn:aws:sts::123456789012:assumed-role/pullmint/pullmint";
+    assert!(error.chain().ends_with(whom), "{}", told(&error));
 }
 
 #[tokio::test]

@@ -25,14 +25,13 @@ use world::internet::Internet;
 /// How long a request may take here: much, for a machine that runs many tests at once.
 const PATIENT: Duration = Duration::from_secs(10);
 /// How long a request to a cloud that hangs may take.
-const IMPATIENT: Duration = Duration::from_millis(500);
+const IMPATIENT: Duration = Duration::from_secs(1);
 
 /// A fresh internet, and the secret files of a client in it.
 struct Net {
     internet: Internet,
     files: Files,
     dir: tempfile::TempDir,
-    timeout: Duration,
 }
 
 impl Net {
@@ -40,38 +39,41 @@ impl Net {
         let internet = Internet::start(Clouds::new().unwrap()).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let files = internet.clouds().write_files(dir.path()).unwrap();
-        Self { internet, files, dir, timeout: PATIENT }
-    }
-
-    /// The same internet for a client that does not wait long.
-    fn impatient(self) -> Self {
-        Self { timeout: IMPATIENT, ..self }
+        Self { internet, files, dir }
     }
 
     fn clouds(&self) -> &Clouds {
         self.internet.clouds()
     }
 
-    fn outside(&self, env: &[(&str, String)]) -> Outside {
+    fn outside(&self, env: &[(&str, String)], timeout: Duration) -> Outside {
         let network = Network {
             ca_file: Some(self.internet.ca_file().to_owned()),
             proxy: Some(self.internet.proxy_url().parse().unwrap()),
-            timeout: self.timeout,
+            timeout,
         };
         let env: Vec<_> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Outside { http: Http::new(&network).unwrap(), clock: Arc::new(SystemClock), env: Env::from_slice(&env) }
     }
 
     fn provider_with(&self, settings: ProviderSettings, env: &[(&str, String)]) -> Arc<dyn Provider> {
-        let provider = provider::build(&registry(settings), &self.outside(env));
+        let provider = provider::build(&registry(settings), &self.outside(env, PATIENT));
         assert_no_secret(&format!("{provider:?}"));
         provider
     }
 
     /// A provider with an identity in its environment.
     fn provider(&self, settings: ProviderSettings, identity: Option<Identity>) -> Arc<dyn Provider> {
-        let env = identity.map(|identity| identity.env(&self.files, &self.internet)).unwrap_or_default();
-        self.provider_with(settings, &env)
+        self.provider_with(settings, &self.env(identity))
+    }
+
+    /// The same, for clouds that hang.
+    fn impatient(&self, settings: ProviderSettings, identity: Option<Identity>) -> Arc<dyn Provider> {
+        provider::build(&registry(settings), &self.outside(&self.env(identity), IMPATIENT))
+    }
+
+    fn env(&self, identity: Option<Identity>) -> Vec<(&'static str, String)> {
+        identity.map(|identity| identity.env(&self.files, &self.internet)).unwrap_or_default()
     }
 }
 

@@ -34,9 +34,10 @@ async fn a_revoked_or_foreign_credential_is_denied() {
 
 #[tokio::test]
 async fn a_registry_in_trouble_gives_no_verdict() {
-    let net = Net::start().await.impatient();
+    let net = Net::start().await;
     let provider = net.provider(ecr::settings(None), Some(Identity::AwsKeys));
     let credential = minted(&provider).await;
+    let provider = net.impatient(ecr::settings(None), Some(Identity::AwsKeys));
     for (fault, reason) in [
         (Fault::Hang, Reason::Unreachable),
         (Fault::Reset, Reason::Unreachable),
@@ -51,9 +52,10 @@ async fn a_registry_in_trouble_gives_no_verdict() {
 
 #[tokio::test]
 async fn one_host_without_a_verdict_does_not_hide_that_the_other_accepts() {
-    let net = Net::start().await.impatient();
+    let net = Net::start().await;
     let provider = net.provider(ecr::settings(None), Some(Identity::AwsKeys));
     let credential = minted(&provider).await;
+    let provider = net.impatient(ecr::settings(None), Some(Identity::AwsKeys));
     net.clouds().fail_next(Service::EcrRegistry, 1, Fault::Hang);
     let error = provider.verify(&credential).await.expect_err("one hangs");
     assert_eq!(error.reason, Reason::Unreachable);
@@ -62,8 +64,8 @@ async fn one_host_without_a_verdict_does_not_hide_that_the_other_accepts() {
 
 #[tokio::test]
 async fn a_token_service_in_trouble_gives_no_verdict() {
-    let net = Net::start().await.impatient();
-    let provider = net.provider(docker_hub::token_file(&net.files), None);
+    let net = Net::start().await;
+    let provider = net.impatient(docker_hub::token_file(&net.files), None);
     let credential = minted(&provider).await;
     for (fault, reason) in [
         (Fault::Hang, Reason::Unreachable),

@@ -34,6 +34,8 @@ pub enum Incident {
     Refusal {
         /// AWS's own code, like `AccessDenied`.
         code: Option<String>,
+        /// Who was refused.
+        principal: Option<String>,
         /// The status.
         status: u16,
         /// What the answer is to a client that knows nothing of AWS.
@@ -81,6 +83,7 @@ impl Connector {
             Ok(answer) => {
                 self.witness.note((!answer.status.is_success()).then(|| Incident::Refusal {
                     code: code(&answer),
+                    principal: principal(&answer),
                     status: answer.status.as_u16(),
                     error: answer.refusal(ATTEMPT, "allow it"),
                 }));
@@ -146,4 +149,11 @@ fn code(answer: &Answer) -> Option<String> {
     let code = code.rsplit('#').next()?.split(':').next()?.to_owned();
     // Whatever else stands there is no code, and might be anything.
     (code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')).then_some(code)
+}
+
+/// From the text "User: arn:aws:… is not authorized to perform: …". The rest of it is for AWS's own pages.
+fn principal(answer: &Answer) -> Option<String> {
+    let (_, rest) = str::from_utf8(&answer.body).ok()?.split_once("User: arn:")?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ":/_+=,.@-".contains(c))).unwrap_or(rest.len());
+    (1..200).contains(&end).then(|| format!("arn:{}", &rest[..end]))
 }

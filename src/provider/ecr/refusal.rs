@@ -37,9 +37,9 @@ pub(super) fn identity(attempt: &str, error: &CredentialsError, witness: &Witnes
         // The metadata service of an instance without a role, or of another cloud.
         Incident::Refusal { status: 404, .. } => nobody(attempt),
         // Pod Identity's agent has this one status for all refusals.
-        Incident::Refusal { status: 400, code: None, error } => {
+        Incident::Refusal { status: status @ 400, code: None, principal, error } => {
             let error = MintError { reason: Reason::Denied, ..error };
-            told(Incident::Refusal { status: 400, code: None, error }, attempt, denied)
+            told(Incident::Refusal { status, code: None, principal, error }, attempt, denied)
         }
         incident => told(incident, attempt, denied),
     }
@@ -79,16 +79,18 @@ pub(super) fn token(api: Api, attempt: &str, witness: &Witness) -> MintError {
 }
 
 fn told(incident: Incident, attempt: &str, denied: &str) -> MintError {
-    let (code, status, error) = match incident {
+    let (code, principal, status, error) = match incident {
         Incident::Silence(error) => return MintError { attempt: attempt.to_owned().into(), ..error },
-        Incident::Refusal { code, status, error } => (code, status, error),
+        Incident::Refusal { code, principal, status, error } => (code, principal, status, error),
     };
     let (reason, remedy) =
         code.as_deref().and_then(|code| by_code(code, denied)).unwrap_or_else(|| match error.reason {
             Reason::Denied => (Reason::Denied, denied.to_owned()),
             reason => (reason, error.remedy.to_string()),
         });
-    let what = code.map_or_else(|| format!("AWS answered {status}"), |code| format!("AWS answered {status} {code}"));
+    let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+    let whom = principal.map(|principal| format!(" to {principal}")).unwrap_or_default();
+    let what = format!("AWS answered {status}{code}{whom}");
     MintError::new(reason, attempt.to_owned(), remedy).caused_by(what).after(error.retry_after)
 }
 
