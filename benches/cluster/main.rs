@@ -57,11 +57,12 @@ async fn first_writes(bed: &Bed, report: &mut Report, namespaces: usize, rounds:
         let mut pullmint = bed.run(&["run"]);
         let took = pullmint.until_written(namespaces).await;
         bed.assert_complete(namespaces).await;
-        report.pair(&format!("{namespaces} namespaces, first written"), took.written, bare, "at most 1.1");
-        report.put("start", "process start to first mint", took.to_mint.as_secs_f64() * 1e3, "ms", "");
-        report.put("start", "process start to first Secret", pullmint.first_secret(bed).await * 1e3, "ms", "under 500");
+        report.pair(&format!("{namespaces} namespaces, first written"), took, bare, "at most 1.1");
         report.put("mints", &format!("for {namespaces} namespaces"), (bed.mints() - mints) as f64, "", "1");
         report.put("memory", &format!("{namespaces} namespaces"), pullmint.resident_mib(), "MiB", "at most 20");
+        drop(pullmint);
+        let start = bed.start_to_first_secret().await;
+        report.put("start", "process start to first Secret", start.as_secs_f64() * 1e3, "ms", "under 500");
     }
 }
 
@@ -73,12 +74,12 @@ async fn rotations(bed: &Bed, report: &mut Report, namespaces: usize, rounds: us
     let mut pullmint = bed.run(&["run"]);
     let first = pullmint.until_written(namespaces).await;
     if namespaces > SMALL {
-        report.put("large", &format!("{namespaces} namespaces, first written"), first.written.as_secs_f64(), "s", "");
+        report.put("large", &format!("{namespaces} namespaces, first written"), first.as_secs_f64(), "s", "");
     }
     for round in 0..rounds {
         let bare = bare::apply_everywhere(bed, &format!("round {round}")).await;
         let took = pullmint.until_written(namespaces).await;
-        report.pair(&format!("{namespaces} namespaces, rotated"), took.written, bare, "at most 1.1");
+        report.pair(&format!("{namespaces} namespaces, rotated"), took, bare, "at most 1.1");
     }
     drop(pullmint);
     bed.configure("");
