@@ -7,6 +7,7 @@ pub mod credential;
 pub mod dockerconfig;
 pub mod keeper;
 pub mod provider;
+pub mod rbac;
 pub mod registry;
 pub mod state;
 pub mod sync;

@@ -1,0 +1,158 @@
+//! The least that pullmint must be allowed, for a given configuration: every rule named with its reason.
+//!
+//! Server-side apply is what makes this possible. It is authorized as `patch`, and where it creates as `create` with
+//! the object's name, so both can be limited to the names of pullmint's own Secrets; a plain `create` could not.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::config::settings::Settings;
+use crate::state;
+
+/// The name of every object here.
+pub const NAME: &str = "pullmint";
+
+const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
+/// The objects that give a ServiceAccount just what it needs.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    /// Who.
+    pub service_account: ServiceAccount,
+    /// What, in all namespaces.
+    pub cluster_role: ClusterRole,
+    /// Who may do what, in all namespaces.
+    pub cluster_role_binding: ClusterRoleBinding,
+    /// What, in pullmint's own namespace.
+    pub role: Role,
+    /// Who may do what, in pullmint's own namespace.
+    pub role_binding: RoleBinding,
+}
+
+/// The roles of this configuration for a pullmint in `namespace`.
+#[must_use]
+pub fn roles(settings: &Settings, namespace: &str) -> Roles {
+    let metadata = |namespace: Option<&str>| ObjectMeta {
+        name: Some(NAME.to_owned()),
+        namespace: namespace.map(str::to_owned),
+        ..ObjectMeta::default()
+    };
+    let role_ref =
+        |kind: &str| RoleRef { api_group: RBAC_GROUP.to_owned(), kind: kind.to_owned(), name: NAME.to_owned() };
+    let subject = Subject {
+        kind: "ServiceAccount".to_owned(),
+        name: NAME.to_owned(),
+        namespace: Some(namespace.to_owned()),
+        ..Subject::default()
+    };
+    Roles {
+        service_account: ServiceAccount { metadata: metadata(Some(namespace)), ..ServiceAccount::default() },
+        cluster_role: ClusterRole {
+            metadata: metadata(None),
+            rules: Some(cluster_rules(settings)),
+            ..ClusterRole::default()
+        },
+        cluster_role_binding: ClusterRoleBinding {
+            metadata: metadata(None),
+            role_ref: role_ref("ClusterRole"),
+            subjects: Some(vec![subject.clone()]),
+        },
+        role: Role { metadata: metadata(Some(namespace)), rules: Some(own_rules()) },
+        role_binding: RoleBinding {
+            metadata: metadata(Some(namespace)),
+            role_ref: role_ref("Role"),
+            subjects: Some(vec![subject]),
+        },
+    }
+}
+
+fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
+    let secrets: BTreeSet<_> = settings.registries.iter().map(|registry| &registry.secret).collect();
+    let accounts: BTreeSet<_> = settings.registries.iter().flat_map(|registry| &registry.service_accounts).collect();
+    let mut rules = vec![
+        // Which namespaces there are, their labels, and new ones at once. Names cannot limit this.
+        rule("namespaces", &[], &["list", "watch"]),
+        // Apply them (`create`, `patch`), remove those of unselected namespaces (`delete`), and see by metadata what
+        // others did to them (`list`, `watch`). No `get`: their data is never read.
+        rule("secrets", &names(secrets), &["create", "delete", "list", "patch", "watch"]),
+    ];
+    if !accounts.is_empty() {
+        // See which exist and what they name already (`list`, `watch`), and add to that (`patch`).
+        rules.push(rule("serviceaccounts", &names(accounts), &["list", "patch", "watch"]));
+    }
+    rules
+}
+
+/// The state Secret: read at the start, applied after each renewal.
+fn own_rules() -> Vec<PolicyRule> {
+    vec![rule("secrets", &[state::NAME.to_owned()], &["create", "get", "patch"])]
+}
+
+fn names(set: BTreeSet<&String>) -> Vec<String> {
+    set.into_iter().cloned().collect()
+}
+
+fn rule(resource: &str, names: &[String], verbs: &[&str]) -> PolicyRule {
+    PolicyRule {
+        api_groups: Some(vec![String::new()]),
+        resources: Some(vec![resource.to_owned()]),
+        resource_names: (!names.is_empty()).then(|| names.to_vec()),
+        verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
+        ..PolicyRule::default()
+    }
+}
+
+/// One verb on one object, for asking whether it is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// The verb.
+    pub verb: String,
+    /// The API group; empty for the core one.
+    pub group: String,
+    /// The resource.
+    pub resource: String,
+    /// The object's name, where the permission is limited to it.
+    pub name: Option<String>,
+    /// The namespace; `None` for all of them.
+    pub namespace: Option<String>,
+}
+
+/// The roles, taken apart.
+#[must_use]
+pub fn permissions(settings: &Settings, namespace: &str) -> Vec<Permission> {
+    let cluster = cluster_rules(settings).into_iter().map(|rule| (None, rule));
+    let own = own_rules().into_iter().map(|rule| (Some(namespace.to_owned()), rule));
+    let mut permissions = Vec::new();
+    for (namespace, rule) in cluster.chain(own) {
+        let names = rule.resource_names.map_or(vec![None], |names| names.into_iter().map(Some).collect());
+        for resource in rule.resources.iter().flatten() {
+            for (name, verb) in names.iter().flat_map(|name| rule.verbs.iter().map(move |verb| (name, verb))) {
+                permissions.push(Permission {
+                    verb: verb.clone(),
+                    group: String::new(),
+                    resource: resource.clone(),
+                    name: name.clone(),
+                    namespace: namespace.clone(),
+                });
+            }
+        }
+    }
+    permissions
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if let Some(name) = &self.name {
+            write!(f, "/{name}")?;
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " in {namespace}"),
+            None => f.write_str(" in all namespaces"),
+        }
+    }
+}
