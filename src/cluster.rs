@@ -16,6 +16,9 @@ pub enum ClusterError {
     Client(#[source] kube::Error),
 }
 
+/// A watch on which nothing came for so long is dead: the API server sends a bookmark every minute.
+const SILENCE: Duration = Duration::from_secs(100);
+
 /// A connection to the API server.
 #[derive(Clone)]
 pub struct Cluster {
@@ -36,7 +39,7 @@ impl std::fmt::Debug for Cluster {
 /// # Errors
 /// [`ClusterError`].
 pub async fn connect() -> Result<Cluster, ClusterError> {
-    let mut config = match Kubeconfig::read() {
+    let config = match Kubeconfig::read() {
         Ok(kubeconfig) => {
             let proxy = own_proxy(&kubeconfig);
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
@@ -50,12 +53,20 @@ pub async fn connect() -> Result<Cluster, ClusterError> {
             config
         }
     };
+    let namespace = config.default_namespace.clone();
+    Ok(Cluster { client: client(config)?, namespace })
+}
+
+/// A client that leaves retrying to its caller and does not trust a silent connection for ever.
+///
+/// # Errors
+/// If the configuration cannot be used.
+pub fn client(mut config: Config) -> Result<Client, ClusterError> {
     // The syncer retries by itself: with its own back-off, without holding one of the few places in flight meanwhile.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    let namespace = config.default_namespace.clone();
-    let client = Client::try_from(config).map_err(ClusterError::Client)?;
-    Ok(Cluster { client, namespace })
+    config.read_timeout = config.read_timeout.or(Some(SILENCE));
+    Client::try_from(config).map_err(ClusterError::Client)
 }
 
 /// HTTPS_PROXY is the way to registries and clouds. The API server is asked through a proxy only where the
