@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use kube::client::{ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::json;
+use tower::util::MapResponseLayer;
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +72,28 @@ pub fn client(mut config: Config) -> Result<Client, ClusterError> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = config.read_timeout.or(Some(SILENCE));
-    Client::try_from(config).map_err(ClusterError::Client)
+    let builder = ClientBuilder::try_from(config).map_err(ClusterError::Client)?;
+    Ok(builder.with_layer(&MapResponseLayer::new(with_patience)).build())
+}
+
+/// The API server throttles in plain text and names the time in a header, which the client library would drop: it keeps
+/// of a refusal only what is in a `Status`. So this makes one.
+fn with_patience(response: Response<Box<DynBody>>) -> Response<Box<DynBody>> {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (response.status(), seconds) else { return response };
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": "the API server asks for patience",
+        "reason": "TooManyRequests",
+        "details": { "retryAfterSeconds": seconds },
+        "code": StatusCode::TOO_MANY_REQUESTS.as_u16(),
+    });
+    response.map(|_| {
+        let body = Full::from(status.to_string()).map_err(Into::into);
+        Box::new(body) as Box<DynBody>
+    })
 }
 
 /// HTTPS_PROXY is the way to registries and clouds. The API server is asked through a proxy only where the
