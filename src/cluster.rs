@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -9,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::ConfigExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::json;
 use tower::{BoxError, ServiceBuilder};
 
 /// Why there is no way to the API server.
@@ -112,9 +118,29 @@ pub fn client(config: Config) -> Result<Client, ClusterError> {
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer().map_err(ClusterError::Client)?)
         .layer(config.extra_headers_layer().map_err(ClusterError::Client)?)
+        .map_response(with_patience)
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace))
+}
+
+/// The API server throttles in plain text and names the time in a header, which the client library would drop: it keeps
+/// of a refusal only what is in a `Status`. So this makes one.
+fn with_patience(response: Response<Incoming>) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
+    let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (response.status(), seconds) else {
+        return response.map(|body| body.map_err(Into::into).boxed_unsync());
+    };
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "message": "the API server asks for patience",
+        "reason": "TooManyRequests",
+        "details": { "retryAfterSeconds": seconds },
+        "code": StatusCode::TOO_MANY_REQUESTS.as_u16(),
+    });
+    response.map(|_| Full::from(status.to_string()).map_err(Into::into).boxed_unsync())
 }
 
 /// HTTPS_PROXY is the way to registries and clouds. The API server is asked through a proxy only where the

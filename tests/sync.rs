@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "sync/bed.rs"]
 mod bed;
+#[path = "sync/faults.rs"]
+mod faults;
 #[path = "sync/given.rs"]
 mod given;
 #[path = "sync/lifecycle.rs"]
@@ -12,3 +14,5 @@ mod lifecycle;
 mod merge;
 #[path = "sync/ownership.rs"]
 mod ownership;
+#[path = "sync/rbac.rs"]
+mod rbac;

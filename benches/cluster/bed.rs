@@ -67,7 +67,9 @@ impl Bed {
     pub(crate) fn configure(&self, more: &str) {
         let dir = self.config();
         let ca = self.internet.ca_file().display();
-        let global = format!("ca_file = \"{ca}\"\nconcurrency = {IN_FLIGHT}\n[namespaces]\nexclude = [\"kube-*\", \"default\"]\n");
+        let global = format!(
+            "ca_file = \"{ca}\"\nconcurrency = {IN_FLIGHT}\n[namespaces]\nexclude = [\"kube-*\", \"default\"]\n"
+        );
         let ecr = "provider = \"ecr\"\nregion = \"eu-west-1\"\naccounts = [\"123456789012\"]\nsecret = \"pull\"\nverify = false\n";
         std::fs::write(dir.join("pullmint.toml"), global).expect("pullmint.toml");
         std::fs::write(dir.join("ecr.toml"), format!("{ecr}{more}\n")).expect("ecr.toml");
@@ -243,7 +245,9 @@ impl Pullmint {
 
     pub(crate) fn resident_mib(&self) -> f64 {
         let status = self.proc("status");
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
         kib.expect("VmRSS") / 1024.0
     }
 

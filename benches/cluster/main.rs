@@ -103,12 +103,17 @@ async fn second_run_and_rest(bed: &Bed, report: &mut Report) {
     let used = (pullmint.cpu() - cpu).as_secs_f64() / rest.as_secs_f64() * 100.0;
     report.put("rest", "one core's time", used, "%", "under 0.1");
     let resting = bed.resource_versions().await;
-    report.put("rest", "Secrets changed", resting.iter().filter(|(n, v)| after.get(*n) != Some(v)).count() as f64, "", "0");
+    report.put(
+        "rest",
+        "Secrets changed",
+        resting.iter().filter(|(n, v)| after.get(*n) != Some(v)).count() as f64,
+        "",
+        "0",
+    );
 
-    for (what, times) in [
-        ("new namespace to Secret", bed.cover(200).await),
-        ("deleted Secret to its like", bed.restore(200).await),
-    ] {
+    for (what, times) in
+        [("new namespace to Secret", bed.cover(200).await), ("deleted Secret to its like", bed.restore(200).await)]
+    {
         report.quantile(what, &times, 0.5, "at most 10");
         report.quantile(what, &times, 0.99, "at most 50");
     }

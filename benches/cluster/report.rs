@@ -68,9 +68,16 @@ impl Report {
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown").trim_matches([' ', '\t', ':']);
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .unwrap_or("unknown")
+        .trim_matches([' ', '\t', ':']);
     let memory = read("/proc/meminfo");
     let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} cores ({model}), {:.0} GiB; API server and etcd on the same machine", kib.unwrap_or(0.0) / 1048576.0)
+    format!(
+        "{cores} cores ({model}), {:.0} GiB; API server and etcd on the same machine",
+        kib.unwrap_or(0.0) / 1048576.0
+    )
 }
