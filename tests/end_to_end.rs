@@ -1,16 +1,31 @@
 //! The real binary, a real cluster, a real registry, and the emulated clouds under their own names.
+//!
+//! All tests share one cluster and one registry. Each has a pullmint, clouds and namespaces of its own, so the faults
+//! of one are no other's.
 
+#[path = "end_to_end/canary.rs"]
+mod canary;
+#[path = "end_to_end/check.rs"]
+mod check;
+#[path = "end_to_end/commands.rs"]
+mod commands;
+#[path = "end_to_end/failure.rs"]
+mod failure;
+#[path = "end_to_end/hub_tokens.rs"]
+mod hub_tokens;
+#[path = "end_to_end/once.rs"]
+mod once;
+#[path = "end_to_end/pods.rs"]
+mod pods;
+#[path = "end_to_end/rbac.rs"]
+mod rbac;
+#[path = "end_to_end/renewal.rs"]
+mod renewal;
+#[path = "end_to_end/restart.rs"]
+mod restart;
 #[path = "end_to_end/scene.rs"]
 mod scene;
-
-use scene::Scene;
-
-#[tokio::test]
-async fn the_examples_fill_the_selected_namespaces_with_credentials_of_all_clouds() {
-    let scene = Scene::start(false).await;
-    world::create_namespaces(&scene.client, "team", 3, &[]).await.expect("namespaces");
-    let _pullmint = scene.run();
-    for secret in ["pullmint-acr", "pullmint-docker-hub", "pullmint-ecr", "pullmint-ecr-public"] {
-        scene.until_secret("team-2", secret).await;
-    }
-}
+#[path = "end_to_end/secrets.rs"]
+mod secrets;
+#[path = "end_to_end/verify.rs"]
+mod verify;

@@ -67,7 +67,7 @@ pub struct Clouds(Arc<Inner>);
 
 struct Inner {
     state: Mutex<State>,
-    signer: Signer,
+    signer: Arc<Signer>,
     /// Signs service-account tokens as the emulated cluster.
     cluster: Signer,
     upstream: registry_front::Upstream,
@@ -113,7 +113,17 @@ impl Clouds {
     /// Clouds in which the identities of [`seed`] exist and nothing was issued yet.
     pub fn new() -> io::Result<Self> {
         crate::internet::install_crypto();
-        let (signer, cluster) = (Signer::new(INTERNAL_ISSUER), Signer::new("cluster"));
+        Self::signing_with(Arc::new(Signer::new(INTERNAL_ISSUER)), None)
+    }
+
+    /// Other clouds before the same registry: they share neither credentials, faults, counts nor time with these.
+    pub fn beside(&self) -> io::Result<Self> {
+        let registry = self.state().registry.clone();
+        Self::signing_with(Arc::clone(&self.0.signer), registry)
+    }
+
+    fn signing_with(signer: Arc<Signer>, registry: Option<String>) -> io::Result<Self> {
+        let cluster = Signer::new("cluster");
         let mut vault = Vault::default();
         let state = State {
             skew: SignedDuration::ZERO,
@@ -125,7 +135,7 @@ impl Clouds {
             vault,
             aws: aws::Keys::seeded(),
             federation: federation::Federation::new(seed::ISSUER, cluster.public.clone()),
-            registry: None,
+            registry,
         };
         let dir = tempfile::tempdir()?;
         std::fs::write(dir.path().join("token-trust.pem"), &signer.certificate)?;

@@ -8,11 +8,11 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
-    core::v1::ServiceAccount,
+    core::v1::{Namespace, ServiceAccount},
 };
 use kube::{
     Api, Client, Config,
-    api::PostParams,
+    api::{ObjectMeta, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::json;
@@ -59,6 +59,7 @@ pub struct ControlPlane {
     dir: WorldDir,
     port: Port,
     ca: String,
+    token: String,
     kubeconfig: PathBuf,
 }
 
@@ -74,9 +75,9 @@ impl ControlPlane {
         let etcd = etcd(dir, &etcd_port).await?;
         let token = format!("{:032x}", rand::random::<u128>());
         let api_server = api_server(dir, &port, &etcd_port, &tls, &token, &options).await?;
-        let kubeconfig = write_kubeconfig(dir, "admin", &url(&port), &tls.ca, &token)?;
+        let kubeconfig = write_kubeconfig(dir, "admin", &url(&port), &tls.ca, &token, "default")?;
         let mut plane =
-            Self { controller_manager: None, api_server, etcd, dir: dir.clone(), port, ca: tls.ca, kubeconfig };
+            Self { controller_manager: None, api_server, etcd, dir: dir.clone(), port, ca: tls.ca, token, kubeconfig };
         plane.api_server_ready().await?;
         if options.controller_manager {
             plane.controller_manager = Some(controller_manager(dir, &plane.kubeconfig).await?);
@@ -110,7 +111,21 @@ impl ControlPlane {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
         let made = accounts.create_token_request(name, &PostParams::default(), &request).await.context(what)?;
         let token = made.status.map(|status| status.token).unwrap_or_default();
-        write_kubeconfig(&self.dir, &format!("{namespace}-{name}"), &self.url(), &self.ca, &token)
+        write_kubeconfig(&self.dir, &format!("{namespace}-{name}"), &self.url(), &self.ca, &token, namespace)
+    }
+
+    /// The administrator's kubeconfig for work in one namespace, which is made unless it exists.
+    pub async fn kubeconfig_in(&self, namespace: &str) -> Result<PathBuf> {
+        let what = || format!("making the namespace {namespace}");
+        let object = Namespace {
+            metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
+        let namespaces: Api<Namespace> = Api::all(self.client().await?);
+        if namespaces.get_opt(namespace).await.context(what)?.is_none() {
+            namespaces.create(&PostParams::default(), &object).await.context(what)?;
+        }
+        write_kubeconfig(&self.dir, &format!("admin-in-{namespace}"), &self.url(), &self.ca, &self.token, namespace)
     }
 
     /// The administrator's kubeconfig with another server address, such as that of a proxy in front of the API server.
@@ -178,14 +193,21 @@ fn url(port: &Port) -> String {
     format!("https://127.0.0.1:{port}")
 }
 
-fn write_kubeconfig(dir: &WorldDir, name: &str, server: &str, ca: &str, token: &str) -> Result<PathBuf> {
+fn write_kubeconfig(
+    dir: &WorldDir,
+    name: &str,
+    server: &str,
+    ca: &str,
+    token: &str,
+    namespace: &str,
+) -> Result<PathBuf> {
     // JSON is YAML too.
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "world", "cluster": {"server": server, "certificate-authority-data": STANDARD.encode(ca)}}],
         "users": [{"name": name, "user": {"token": token}}],
-        "contexts": [{"name": "world", "context": {"cluster": "world", "user": name}}],
+        "contexts": [{"name": "world", "context": {"cluster": "world", "user": name, "namespace": namespace}}],
         "current-context": "world",
     });
     dir.write(&format!("{name}.kubeconfig"), config.to_string())

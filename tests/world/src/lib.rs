@@ -27,6 +27,7 @@ pub mod process;
 pub mod registry;
 mod skip;
 pub mod stage;
+mod surroundings;
 mod world;
 
 pub use control_plane::{ControlPlane, ControlPlaneOptions, client};
@@ -40,6 +41,7 @@ pub use node::{Node, NodeOptions};
 pub use registry::{Registry, RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
 pub use skip::skip;
 pub use stage::Stage;
+pub use surroundings::Surroundings;
 pub use world::{World, WorldBuilder, shared};
 
 /// Chooses the TLS library for this process, once; kube and reqwest need that to be done before their first client.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{Clouds, Fault, Service};
 
@@ -71,6 +72,11 @@ impl Clouds {
     /// How many requests registries and their token endpoints had.
     pub fn verifications(&self) -> u64 {
         Service::VERIFYING.into_iter().map(|service| self.requests(service)).sum()
+    }
+
+    /// The access tokens of a Docker ID or an organization, as Docker Hub's API shows them: without their secrets.
+    pub fn hub_tokens(&self, owner: &str) -> Vec<Value> {
+        self.state().hub.shown(owner)
     }
 
     /// Tokens an organization may have on Docker Hub (10 on the Team plan, 100 on Business).

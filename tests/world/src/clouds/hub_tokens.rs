@@ -45,6 +45,12 @@ impl Hub {
     }
 }
 
+impl Hub {
+    pub(crate) fn shown(&self, owner: &str) -> Vec<Value> {
+        self.tokens.iter().filter(|token| token.owner == owner).map(|token| token.shown.clone()).collect()
+    }
+}
+
 fn refusal(status: u16, why: &str) -> Response {
     json(status, json!({"detail": why, "message": why}))
 }
