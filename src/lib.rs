@@ -1,4 +1,28 @@
 //! Registry pull credentials for Kubernetes, kept fresh.
+//!
+//! ```text
+//! TOML ─load─► Settings ─build─► Provider ─mint─► Credential
+//!                                   ▲               │
+//!                                 Keeper ──────► watch<Slot>        one per registry
+//!                                                   │ latest value
+//!  namespaces, our Secrets, ServiceAccounts ─┐      ▼
+//!  (watches)                                 └► queue of keys ─► gather ─► decide ─► manifest ─► apply ─► Secret
+//! ```
+//!
+//! Data flows one way, as values and not as requests. Each state has one writer:
+//!
+//! | State | Written by | Read by |
+//! |---|---|---|
+//! | [`Settings`](config::Settings) | [`config::load`], once | everybody |
+//! | [`Slot`](keeper::slot::Slot): the credential in force, the last failure | its [`Keeper`](keeper::Keeper) | syncer, state, commands |
+//! | what the watches show, what is written where | the [`Syncer`](sync::Syncer) | nobody else |
+//! | [`Summary`](sync::summary::Summary): how far it has come | the [`Syncer`](sync::Syncer) | commands |
+//! | [`Coverage`](keeper::slot::Coverage): which credential is everywhere | the [`Syncer`](sync::Syncer) | keepers, before they delete a replaced token |
+//! | the state Secret | [`StateSecret::keep`](state::StateSecret::keep) | the next process, at its start |
+//!
+//! Decisions are pure functions that take the time as an input: [`keeper::schedule::next`] says when to ask a cloud,
+//! [`sync::decide::decide`] what to do with a Secret. Whatever goes wrong stands in the slot or in the summary, with
+//! what a person can do about it. A task that ends although it never should ends the process.
 
 pub mod cli;
 pub mod clock;

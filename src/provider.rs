@@ -1,14 +1,16 @@
 //! Who mints: one stateless question to a cloud per call.
 //!
-//! A provider knows no Kubernetes, keeps no cache, retries nothing and reads no clock. The keeper
-//! decides when to ask, and what to do with the answer.
+//! A provider knows no Kubernetes, keeps no cache and retries nothing. It reads the clock only where a cloud lets the
+//! asker choose a token's end. The keeper decides when to ask, and what to do with the answer.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use aws_types::os_shim_internal::Env;
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber;
 
 use crate::clock::Clock;
 use crate::config::settings::{self, ProviderSettings};
@@ -62,7 +64,7 @@ pub trait Provider: Debug + Send + Sync {
 }
 
 /// What providers touch of the world besides the clouds. One for all of them: they share the HTTP client.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outside {
     /// The way to registries and clouds.
     pub http: Http,
@@ -70,6 +72,13 @@ pub struct Outside {
     pub clock: Arc<dyn Clock>,
     /// The environment, where clouds leave identities.
     pub env: Env,
+}
+
+/// Without the environment, which holds secrets.
+impl Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside").field("clock", &self.clock).finish_non_exhaustive()
+    }
 }
 
 impl Outside {
@@ -92,4 +101,9 @@ pub fn build(registry: &settings::Registry, outside: &Outside) -> Arc<dyn Provid
         ProviderSettings::Ecr(ecr) => Arc::new(ecr::EcrProvider::private(ecr, outside)),
         ProviderSettings::EcrPublic(ecr) => Arc::new(ecr::EcrProvider::public(ecr, outside)),
     }
+}
+
+/// Runs a cloud's SDK without its log: at the level `trace` it would show whole requests and answers.
+async fn quietly<F: Future>(sdk: F) -> F::Output {
+    sdk.with_subscriber(Dispatch::none()).await
 }

@@ -76,10 +76,13 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
     let mut rules = vec![
         // Which namespaces there are, their labels, and new ones at once. Names cannot limit this.
         rule("namespaces", &[], &["list", "watch"]),
+    ];
+    // A rule without names would be one for all objects.
+    if !secrets.is_empty() {
         // Apply them (`create`, `patch`), remove those of unselected namespaces (`delete`), and see by metadata what
         // others did to them (`list`, `watch`). No `get`: their data is never read.
-        rule("secrets", &names(secrets), &["create", "delete", "list", "patch", "watch"]),
-    ];
+        rules.push(rule("secrets", &names(secrets), &["create", "delete", "list", "patch", "watch"]));
+    }
     if !accounts.is_empty() {
         // See which exist and what they name already (`list`, `watch`), and add to that (`patch`).
         rules.push(rule("serviceaccounts", &names(accounts), &["list", "patch", "watch"]));

@@ -76,6 +76,8 @@ struct Memory {
     applied: Option<String>,
     state: Option<State>,
     setbacks: u32,
+    /// The identity of an object that was seen to go while a write was in flight.
+    buried: Option<String>,
 }
 
 /// What a syncer is told once.
@@ -100,8 +102,12 @@ pub struct Syncer {
     memory: HashMap<Key, Memory>,
     queue: Queue<Key>,
     paused_until: Option<Instant>,
+    /// Writes in a row that found no API server.
+    outages: u32,
     writes: u64,
     announced: u64,
+    /// Whether something has changed since the last report.
+    news: bool,
     next_report: Instant,
     summary: watch::Sender<Summary>,
     coverage: watch::Sender<Coverage>,
@@ -133,8 +139,10 @@ impl Syncer {
             memory: HashMap::new(),
             queue: Queue::default(),
             paused_until: None,
+            outages: 0,
             writes: 0,
             announced: 0,
+            news: false,
             next_report: now(),
             summary,
             coverage,
@@ -151,12 +159,14 @@ impl Syncer {
             self.start_due(&mut in_flight);
             self.report();
             let paused_until = self.paused_until;
+            let report_at = self.news.then_some(self.next_report);
             tokio::select! {
                 Some((key, done)) = in_flight.next(), if !in_flight.is_empty() => self.settle(&key, done),
                 Some(change) = changes.next() => self.observe(change),
                 Some(()) = slots.next() => self.refresh(),
                 () = self.queue.wake() => {}
                 () = until(paused_until), if paused_until.is_some() => self.paused_until = None,
+                () = until(report_at), if report_at.is_some() => {}
             }
         }
     }
@@ -199,12 +209,13 @@ impl Syncer {
             Verdict::Leave => None,
             Verdict::Refuse(owner) => Some(State::Refused(format!("owned by {owner}; {CONSENT}"))),
             Verdict::Wait(missing) => {
-                // A living entry of a registry without credential holds the write up until it has died.
-                if observed.is_some() {
-                    self.queue.push_later(key.clone(), WAIT_AGAIN);
+                // A living entry holds the write up until it has died.
+                if let Some(observed) = observed {
+                    let delay = decide::next_death(observed, now).unwrap_or(WAIT_AGAIN).min(WAIT_AGAIN);
+                    self.queue.push_later(key.clone(), delay);
                 }
                 let names: Vec<_> = missing.iter().map(RegistryName::as_str).collect();
-                Some(State::Waiting(format!("no credential yet of {}", names.join(", "))))
+                Some(State::Waiting(format!("waits for a new credential of {}", names.join(", "))))
             }
         };
         self.set_state(&key, state);

@@ -78,11 +78,12 @@ impl AcrProvider {
         let narrowed: Narrowed = self.post(&attempt, "token", &form).await?;
 
         // Too few rights are no error at a token service: the token just grants less than was asked for.
-        let access = Claims::of(narrowed.access_token.expose_secret()).map(|claims| claims.access).unwrap_or_default();
-        let granted = |name: &String| {
-            access.iter().any(|grant| grant.name == *name && grant.actions.iter().any(|action| action == "pull"))
-        };
-        match self.settings.repositories.iter().find(|name| !access.is_empty() && !granted(name)) {
+        let access = Claims::of(narrowed.access_token.expose_secret()).and_then(|claims| claims.access);
+        let missing = access.and_then(|access| {
+            let withheld = |name: &&String| !access.iter().any(|grant| grant.name == **name && grant.pulls());
+            self.settings.repositories.iter().find(withheld)
+        });
+        match missing {
             None => Ok(narrowed.access_token),
             Some(name) => Err(MintError::new(Reason::Denied, attempt, DENIED)
                 .caused_by(format!("the registry grants no pull of {name:?}"))),

@@ -75,6 +75,10 @@ impl Provider for DockerHubProvider {
         &self.hosts
     }
 
+    fn is_polled(&self) -> bool {
+        matches!(self.source, DockerHubSource::TokenFile { .. })
+    }
+
     async fn mint(&self) -> Result<Credential, MintError> {
         match &self.source {
             DockerHubSource::TokenFile { username, token_file, expires_at } => {

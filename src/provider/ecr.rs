@@ -10,7 +10,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_types::DateTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::verify::{Target, verify};
-use super::{MintError, Outside, Provider, Reason};
+use super::{MintError, Outside, Provider, Reason, quietly};
 use crate::config::settings::{AwsRole, Ecr, EcrPublic};
 use crate::credential::{Credential, Expiry};
 use crate::registry::Host;
@@ -108,7 +108,7 @@ impl EcrProvider {
         let attempt = "find an AWS identity";
         let chain = base.credentials_provider().ok_or_else(|| refusal::nobody(attempt))?;
         let keys = chain.provide_credentials().await.map_err(|error| refusal::identity(attempt, &error, witness))?;
-        let base = base.into_builder().credentials_provider(keys.into_provider()).build();
+        let base = base.into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build();
 
         let Some(role) = &self.role else {
             return Ok(base);
@@ -119,7 +119,7 @@ impl EcrProvider {
         }
         let assumed = assume.build().await.provide_credentials().await;
         let keys = assumed.map_err(|error| refusal::role(role, &error, witness))?;
-        Ok(base.into_builder().credentials_provider(keys.into_provider()).build())
+        Ok(base.into_builder().credentials_provider(SharedCredentialsProvider::new(keys)).build())
     }
 
     /// Asks for the token: base64 of `AWS:PASSWORD`, and its end.
@@ -129,27 +129,25 @@ impl EcrProvider {
         witness: &Witness,
     ) -> Result<(Option<String>, Option<DateTime>), MintError> {
         let endpoint = self.endpoint.as_ref().map(|url| url.as_str().to_owned());
-        let refused = |code: Option<&str>| refusal::token(self.api, &self.attempt(), code, witness);
+        let refused = || refusal::token(self.api, &self.attempt(), witness);
         match self.api {
             Api::Private => {
-                use aws_sdk_ecr::error::ProvideErrorMetadata;
                 let mut builder = aws_sdk_ecr::config::Builder::from(config);
                 if let Some(endpoint) = endpoint {
                     builder = builder.endpoint_url(endpoint);
                 }
                 let client = aws_sdk_ecr::Client::from_conf(builder.build());
-                let output = client.get_authorization_token().send().await.map_err(|error| refused(error.code()))?;
+                let output = client.get_authorization_token().send().await.map_err(|_| refused())?;
                 let data = output.authorization_data.unwrap_or_default().into_iter().next();
                 Ok(data.map(|data| (data.authorization_token, data.expires_at)).unwrap_or_default())
             }
             Api::Public => {
-                use aws_sdk_ecrpublic::error::ProvideErrorMetadata;
                 let mut builder = aws_sdk_ecrpublic::config::Builder::from(config);
                 if let Some(endpoint) = endpoint {
                     builder = builder.endpoint_url(endpoint);
                 }
                 let client = aws_sdk_ecrpublic::Client::from_conf(builder.build());
-                let output = client.get_authorization_token().send().await.map_err(|error| refused(error.code()))?;
+                let output = client.get_authorization_token().send().await.map_err(|_| refused())?;
                 let data = output.authorization_data;
                 Ok(data.map(|data| (data.authorization_token, data.expires_at)).unwrap_or_default())
             }
@@ -173,7 +171,7 @@ impl Provider for EcrProvider {
     async fn mint(&self) -> Result<Credential, MintError> {
         let patience = self.outside.http.patience();
         let witness = Arc::new(Witness::default());
-        match timeout(patience, self.authorize(&witness)).await {
+        match timeout(patience, quietly(self.authorize(&witness))).await {
             Ok(result) => result,
             Err(_) => Err(MintError::new(
                 Reason::Unreachable,
@@ -187,16 +185,6 @@ impl Provider for EcrProvider {
     async fn verify(&self, credential: &Credential) -> Result<(), MintError> {
         let target = Target { hosts: &self.hosts, repository: None, denied: DENIED };
         verify(&self.outside.http, target, credential).await
-    }
-}
-
-trait IntoProvider {
-    fn into_provider(self) -> aws_credential_types::provider::SharedCredentialsProvider;
-}
-
-impl IntoProvider for aws_credential_types::Credentials {
-    fn into_provider(self) -> aws_credential_types::provider::SharedCredentialsProvider {
-        aws_credential_types::provider::SharedCredentialsProvider::new(self)
     }
 }
 

@@ -159,7 +159,7 @@ fn unusable(error: reqwest::Error) -> MintError {
     .caused_by(error)
 }
 
-/// The scheme, host and port of an address: what may be said of it in public.
+/// The host and port of an address: what may be said of it in public.
 fn place(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or("an address without host"))

@@ -10,8 +10,7 @@ use serde::Deserialize;
 pub struct Claims {
     exp: f64,
     /// What a registry's access token grants (distribution's token specification).
-    #[serde(default)]
-    pub access: Vec<Access>,
+    pub access: Option<Vec<Access>>,
 }
 
 /// One grant of an access token.
@@ -19,9 +18,16 @@ pub struct Claims {
 pub struct Access {
     /// The repository.
     pub name: String,
-    /// `pull`, `push`, …
     #[serde(default)]
-    pub actions: Vec<String>,
+    actions: Vec<String>,
+}
+
+impl Access {
+    /// Whether pulling is among the actions.
+    #[must_use]
+    pub fn pulls(&self) -> bool {
+        self.actions.iter().any(|action| action == "pull")
+    }
 }
 
 impl Claims {

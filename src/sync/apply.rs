@@ -37,7 +37,10 @@ pub(super) enum Setback {
     /// The API server asks for patience.
     #[error("the API server asks for patience")]
     Throttled(Option<Duration>),
-    /// Anything else: no answer, a server error.
+    /// There was no connection, or it broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Anything else: no answer in time, a server error.
     #[error("{0}")]
     Failed(String),
 }
@@ -90,6 +93,9 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Se
     match timeout(CALL_TIMEOUT, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(refusal(&status)),
+        Ok(Err(error @ (kube::Error::HyperError(_) | kube::Error::Service(_)))) => {
+            Err(Setback::Unreachable(chain(&error)))
+        }
         Ok(Err(error)) => Err(Setback::Failed(chain(&error))),
         Err(_) => Err(Setback::Failed(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
     }

@@ -1,5 +1,7 @@
 //! What to do with one Secret: a pure function of what is wanted, what is there, and what we did last.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::credential::Expiry;
@@ -58,6 +60,8 @@ pub struct Observed {
     pub owner: Owner,
     /// Whether it carries `pullmint.dev/adopt: "true"`.
     pub consents: bool,
+    /// Whether it was taken over from somebody else, who had consented.
+    pub adopted: bool,
     /// What its annotation says it holds.
     pub entries: Vec<(RegistryName, Entry)>,
 }
@@ -84,7 +88,8 @@ pub enum Verdict {
     Keep,
     /// It is somebody else's; hands off. Names who.
     Refuse(String),
-    /// Writing now would lose a living entry of these registries, or there is nothing to write yet.
+    /// Writing now would lose a living entry of these registries, or an older credential would replace a newer one, or
+    /// there is nothing to write yet.
     Wait(Vec<RegistryName>),
     /// Nothing is wanted and nothing of ours is here.
     Leave,
@@ -156,23 +161,28 @@ fn take_over(wanted: &[Wanted]) -> Verdict {
 
 fn update(input: &Input<'_>, observed: &Observed) -> Verdict {
     let holds = |registry: &RegistryName| observed.entries.iter().find(|(name, _)| name == registry).map(|(_, e)| *e);
-    let dead = |entry: Entry| entry.expiry.is_past(input.now);
+    let lives = |entry: &Entry| !entry.expiry.is_past(input.now);
     let unsaved: Vec<_> =
-        missing(input.wanted).into_iter().filter(|name| holds(name).is_some_and(|e| !dead(e))).collect();
+        missing(input.wanted).into_iter().filter(|name| holds(name).as_ref().is_some_and(lives)).collect();
     if !unsaved.is_empty() || at_hand(input.wanted).next().is_none() {
         return Verdict::Wait(if unsaved.is_empty() { missing(input.wanted) } else { unsaved });
     }
-    let newer_there = at_hand(input.wanted).any(|(name, ours)| {
-        holds(name).is_some_and(|theirs| theirs.minted_at > ours.minted_at && theirs.minted_at <= input.now)
-    });
-    if newer_there {
-        return Verdict::Keep;
-    }
-    if at_hand(input.wanted).any(|(name, ours)| holds(name).is_some_and(|theirs| theirs.minted_at < ours.minted_at)) {
-        return Verdict::Replace(Why::Rotated);
-    }
+    let rotated =
+        at_hand(input.wanted).any(|(name, ours)| holds(name).is_some_and(|theirs| theirs.minted_at < ours.minted_at));
     let same_set = at_hand(input.wanted).count() == observed.entries.len()
         && at_hand(input.wanted).all(|(name, _)| holds(name).is_some());
+    // A time to come is no time of minting: somebody spoiled the annotation, or has a wrong clock.
+    let is_newer = |theirs: &Entry, ours: Entry| theirs.minted_at > ours.minted_at && theirs.minted_at <= input.now;
+    let newer_there: Vec<_> = at_hand(input.wanted)
+        .filter(|(name, ours)| holds(name).is_some_and(|theirs| lives(&theirs) && is_newer(&theirs, *ours)))
+        .map(|(name, _)| name.clone())
+        .collect();
+    if !newer_there.is_empty() {
+        return if rotated || !same_set { Verdict::Wait(newer_there) } else { Verdict::Keep };
+    }
+    if rotated {
+        return Verdict::Replace(Why::Rotated);
+    }
     if !same_set {
         return Verdict::Replace(Why::Changed);
     }
@@ -181,6 +191,13 @@ fn update(input: &Input<'_>, observed: &Observed) -> Verdict {
         Some(applied) if applied != observed.resource_version => Verdict::Replace(Why::Drifted),
         Some(_) => Verdict::Keep,
     }
+}
+
+/// How long until the first of the entries that live now will be dead.
+#[must_use]
+pub fn next_death(observed: &Observed, now: Timestamp) -> Option<Duration> {
+    let deaths = observed.entries.iter().filter_map(|(_, entry)| entry.expiry.instant());
+    deaths.filter(|at| *at > now).min().and_then(|at| Duration::try_from(at.duration_since(now)).ok())
 }
 
 fn at_hand(wanted: &[Wanted]) -> impl Iterator<Item = (&RegistryName, Entry)> {

@@ -28,6 +28,9 @@ pub const OWNER: &str = "pullmint.dev/owner";
 /// A foreign Secret that says `"true"` here may be taken over.
 pub const ADOPT: &str = "pullmint.dev/adopt";
 
+/// What [`ADOPT`] says afterwards: consent is spent once, or two pullmints would take the Secret from each other for ever.
+const ADOPTED: &str = "done";
+
 /// When the youngest credential in the Secret was minted.
 pub const MINTED_AT: &str = "pullmint.dev/minted-at";
 
@@ -76,6 +79,10 @@ impl Rendered {
         if let Some(over) = over {
             manifest["metadata"]["uid"] = Value::from(over.uid.as_str());
             manifest["metadata"]["resourceVersion"] = Value::from(over.resource_version.as_str());
+            // Consent on a Secret that is ours already is meant for another pullmint.
+            if over.adopted || (over.consents && over.owner != Owner::Us) {
+                manifest["metadata"]["annotations"][ADOPT] = Value::from(ADOPTED);
+            }
         }
         manifest
     }
@@ -137,6 +144,7 @@ pub fn observe(secret: &PartialObjectMeta<Secret>, us: &str) -> Observed {
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
         owner: owner(metadata, us),
         consents: annotation(ADOPT).is_some_and(|value| value == "true"),
+        adopted: annotation(ADOPT).is_some_and(|value| value == ADOPTED),
         entries: annotation(REGISTRIES).map(|text| parse_entries(text)).unwrap_or_default(),
     }
 }

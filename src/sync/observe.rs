@@ -11,6 +11,7 @@ use crate::sync::{Key, Place, Syncer, manifest};
 impl Syncer {
     /// Takes in renewed credentials, and looks at everything that holds them.
     pub(super) fn refresh(&mut self) {
+        self.news = true;
         for secret in self.plan.refresh() {
             self.push_all(|namespace| Key::Secret(secret, namespace));
         }
@@ -38,8 +39,7 @@ impl Syncer {
                 self.see_secret(place, namespace, observed);
             }
             Change::Account(place, namespace, account) => {
-                self.accounts[place].put(Arc::clone(&namespace), Account::from(*account));
-                self.queue.push(Key::Account(place, namespace), Urgency::Change);
+                self.see_account(place, namespace, Account::from(*account));
             }
             Change::Gone(source, name) => self.gone(source, &name),
         }
@@ -76,7 +76,10 @@ impl Syncer {
                 self.push_all(|namespace| Key::Secret(place, namespace));
                 self.push_observed();
             }
-            Source::Accounts(place) => self.push_all(|namespace| Key::Account(place, namespace)),
+            Source::Accounts(place) => {
+                self.push_all(|namespace| Key::Account(place, namespace));
+                self.push_observed();
+            }
         }
     }
 
@@ -85,6 +88,11 @@ impl Syncer {
         for (place, table) in self.secrets.iter().enumerate() {
             for (namespace, _) in table.iter() {
                 self.queue.push(Key::Secret(place, Arc::clone(namespace)), Urgency::Bulk);
+            }
+        }
+        for (place, table) in self.accounts.iter().enumerate() {
+            for (namespace, _) in table.iter().filter(|(_, account)| !account.added.is_empty()) {
+                self.queue.push(Key::Account(place, Arc::clone(namespace)), Urgency::Bulk);
             }
         }
     }
@@ -108,28 +116,54 @@ impl Syncer {
                 self.push_namespace(name);
             }
             Source::Secrets(place) => {
-                self.secrets[place].remove(name);
-                self.queue.push(Key::Secret(place, Arc::clone(name)), Urgency::Change);
+                let uid = self.secrets[place].remove(name).map(|secret| secret.uid);
+                self.bury(Key::Secret(place, Arc::clone(name)), uid);
             }
-            Source::Accounts(place) => self.accounts[place].remove(name),
+            Source::Accounts(place) => {
+                let uid = self.accounts[place].remove(name).map(|account| account.uid);
+                self.bury(Key::Account(place, Arc::clone(name)), uid);
+            }
         }
     }
 
+    /// The answer to a write that is in flight may come later than the news that the object is gone again, and must not
+    /// bring it back to life in our eyes.
+    fn bury(&mut self, key: Key, uid: Option<String>) {
+        if self.queue.is_busy(&key) {
+            self.memory.entry(key.clone()).or_default().buried = uid;
+        }
+        self.queue.push(key, Urgency::Change);
+    }
+
     /// An event that tells of an older version than we know already, as one of before our own write, is passed over.
-    pub(super) fn see_secret(&mut self, place: usize, namespace: Arc<str>, observed: Observed) {
-        let known = self.secrets[place].get(&namespace);
-        if known.is_some_and(|known| known.uid == observed.uid && is_older(&observed, known)) {
-            self.secrets[place].touch(&namespace);
+    pub(super) fn see_secret(&mut self, place: usize, namespace: Arc<str>, seen: Observed) {
+        let table = &mut self.secrets[place];
+        let is_known =
+            |known: &Observed| known.uid == seen.uid && is_older(&seen.resource_version, &known.resource_version);
+        if table.get(&namespace).is_some_and(is_known) {
+            table.touch(&namespace);
             return;
         }
-        self.secrets[place].put(Arc::clone(&namespace), observed);
+        table.put(Arc::clone(&namespace), seen);
         self.queue.push(Key::Secret(place, namespace), Urgency::Change);
+    }
+
+    /// The same for a ServiceAccount.
+    pub(super) fn see_account(&mut self, place: usize, namespace: Arc<str>, seen: Account) {
+        let table = &mut self.accounts[place];
+        let is_known =
+            |known: &Account| known.uid == seen.uid && is_older(&seen.resource_version, &known.resource_version);
+        if table.get(&namespace).is_some_and(is_known) {
+            table.touch(&namespace);
+            return;
+        }
+        table.put(Arc::clone(&namespace), seen);
+        self.queue.push(Key::Account(place, namespace), Urgency::Change);
     }
 }
 
 /// Versions of one object can be compared as numbers (Kubernetes API conventions, from 1.35 on by contract; etcd's
 /// revisions before). Where they are no numbers, every event counts as newer.
-fn is_older(observed: &Observed, known: &Observed) -> bool {
-    let number = |observed: &Observed| observed.resource_version.parse::<u64>().ok();
-    matches!((number(observed), number(known)), (Some(seen), Some(known)) if seen < known)
+fn is_older(seen: &str, known: &str) -> bool {
+    matches!((seen.parse::<u64>(), known.parse::<u64>()), (Ok(seen), Ok(known)) if seen < known)
 }

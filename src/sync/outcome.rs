@@ -20,14 +20,15 @@ const UNCHANGEABLE: &str =
 
 const FORBIDDEN: &str = "grant what `pullmint rbac` prints, and see whether an admission policy objects";
 
-/// Where the watch did not bring the change that made a write outdated.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
+
+/// While there is no API server: it may be back any moment, and then everything waits for this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Syncer {
     /// Takes in how a write ended. What the API server answered is at once what is observed.
     pub(super) fn settle(&mut self, key: &Key, done: Done) {
+        let buried = self.memory.get_mut(key).and_then(|memory| memory.buried.take());
         let mut changed = true;
         let outcome = match (key, done) {
             (Key::Secret(place, namespace), Done::Written(Ok(secret))) => {
@@ -35,13 +36,17 @@ impl Syncer {
                 // An apply that found everything as it should be has changed nothing.
                 let before = self.secrets[*place].get(namespace).map(|known| known.resource_version.as_str());
                 changed = before != Some(observed.resource_version.as_str());
-                self.memory.entry(key.clone()).or_default().applied = Some(observed.resource_version.clone());
-                self.see_secret(*place, Arc::clone(namespace), observed);
+                if buried.as_ref() != Some(&observed.uid) {
+                    self.memory.entry(key.clone()).or_default().applied = Some(observed.resource_version.clone());
+                    self.see_secret(*place, Arc::clone(namespace), observed);
+                }
                 Ok(())
             }
             (Key::Account(place, namespace), Done::Patched(Ok(account))) => {
-                self.accounts[*place].put(Arc::clone(namespace), Account::from(account));
-                self.queue.push(key.clone(), Urgency::Change);
+                let account = Account::from(account);
+                if buried.as_ref() != Some(&account.uid) {
+                    self.see_account(*place, Arc::clone(namespace), account);
+                }
                 Ok(())
             }
             (_, Done::Written(Err(setback)) | Done::Patched(Err(setback)) | Done::Deleted(Err(setback))) => {
@@ -49,6 +54,9 @@ impl Syncer {
             }
             (_, Done::Written(Ok(_)) | Done::Patched(Ok(_)) | Done::Deleted(Ok(()))) => Ok(()),
         };
+        if !matches!(outcome, Err(Setback::Unreachable(_))) {
+            self.outages = 0;
+        }
         match outcome {
             Ok(()) => {
                 self.writes += u64::from(changed);
@@ -69,8 +77,8 @@ impl Syncer {
             // that it already has.
             Setback::Outdated => {
                 debug!(object = %name, "changed meanwhile; looking again");
-                self.queue.push_later(key.clone(), LOOK_AGAIN);
-                return;
+                // Until then nobody knows what it holds.
+                self.set_state(key, Some(State::Waiting("it changed during the write; looking again".to_owned())));
             }
             Setback::Gone => {
                 debug!(object = %name, "the namespace is going away");
@@ -91,8 +99,20 @@ impl Syncer {
             Setback::Throttled(patience) => {
                 let patience = patience.unwrap_or(delay);
                 warn!(seconds = patience.as_secs_f64(), "the API server asks for patience");
-                self.paused_until = Some(now() + patience);
+                self.paused_until = self.paused_until.max(Some(now() + patience));
                 self.queue.push(key.clone(), Urgency::Bulk);
+                return;
+            }
+            Setback::Unreachable(error) => {
+                // All writes in flight fail together, and are one failure; those to come would fail like them.
+                if self.paused_until.is_none() {
+                    self.outages = self.outages.saturating_add(1);
+                    let pause = back_off(self.outages).min(LONGEST_PAUSE);
+                    warn!(error, seconds = pause.as_secs_f64(), "no API server; pausing");
+                    self.paused_until = Some(now() + pause);
+                }
+                self.set_state(key, Some(State::Failing(error)));
+                self.queue.push_later(key.clone(), delay.min(LONGEST_PAUSE));
                 return;
             }
             Setback::Forbidden(error) => {

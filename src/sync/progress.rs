@@ -28,10 +28,14 @@ impl Syncer {
             let before = memory.state.replace(state.clone());
             self.count(key, before.as_ref(), Some(&state));
         }
+        if state == State::InSync {
+            self.memory.entry(key.clone()).or_default().setbacks = 0;
+        }
     }
 
     /// Receivers are woken by [`Syncer::report`], not by each of ten thousand keys.
-    fn count(&self, key: &Key, before: Option<&State>, after: Option<&State>) {
+    fn count(&mut self, key: &Key, before: Option<&State>, after: Option<&State>) {
+        self.news |= before != after;
         self.summary.send_if_modified(|summary| {
             summary.replace(|| self.name_of(key), before, after);
             false
@@ -54,10 +58,12 @@ impl Syncer {
         let settled = listed && self.queue.is_idle();
         let was_settled = self.summary.borrow().settled;
         let now = now();
-        if settled == was_settled && (settled || now < self.next_report) {
+        let due = now >= self.next_report && (self.news || !settled);
+        if settled == was_settled && !due {
             return;
         }
         self.next_report = now + REPORT_EVERY;
+        self.news = false;
         if settled {
             self.announce();
         }

@@ -105,6 +105,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
     }
 
+    /// Whether it is being worked on.
+    pub fn is_busy(&self, key: &K) -> bool {
+        self.busy.contains(key)
+    }
+
     /// Whether nothing waits and nothing is being worked on. Resting keys do not count.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.busy.is_empty()

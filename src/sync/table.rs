@@ -31,16 +31,11 @@ impl<V> Table<V> {
         self.round = self.round.wrapping_add(1);
     }
 
-    /// The list is complete. Returns whatever it did not contain any more.
+    /// The list is complete. Returns the names of what it did not contain any more, for [`Table::remove`].
     pub(super) fn finish(&mut self) -> Vec<Arc<str>> {
         self.listed = true;
-        let round = self.round;
-        let gone: Vec<_> =
-            self.rows.iter().filter(|(_, row)| row.round != round).map(|(name, _)| Arc::clone(name)).collect();
-        for name in &gone {
-            self.rows.remove(name);
-        }
-        gone
+        let unseen = self.rows.iter().filter(|(_, row)| row.round != self.round);
+        unseen.map(|(name, _)| Arc::clone(name)).collect()
     }
 
     /// Whether a list has been complete at least once, so that absence means something.
@@ -60,9 +55,9 @@ impl<V> Table<V> {
         }
     }
 
-    /// The object is gone.
-    pub(super) fn remove(&mut self, name: &str) {
-        self.rows.remove(name);
+    /// The object is gone. Returns what was known of it.
+    pub(super) fn remove(&mut self, name: &str) -> Option<V> {
+        self.rows.remove(name).map(|row| row.value)
     }
 
     /// The object, if it is there.

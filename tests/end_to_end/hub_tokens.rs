@@ -20,8 +20,9 @@ async fn minted_tokens_have_an_end_and_a_label_and_expired_ones_make_room_for_ne
     assert!(!scene.log().contains("renewal failed"), "{}", scene.log());
 
     let tokens = clouds.hub_tokens(seed::HUB_ORG);
-    let (own, others): (Vec<_>, Vec<_>) =
-        tokens.iter().partition(|token| token["label"].as_str().is_some_and(|label| label.starts_with("pullmint-hub-")));
+    let (own, others): (Vec<_>, Vec<_>) = tokens
+        .iter()
+        .partition(|token| token["label"].as_str().is_some_and(|label| label.starts_with("pullmint-hub-")));
     assert_eq!(others.len(), 1, "the token made by hand stays: {tokens:?}");
     assert!(!own.is_empty() && own.iter().all(|token| token["expires_at"].is_string()), "{tokens:?}");
     let pull_only = serde_json::json!([{"type": "TYPE_REPO", "path": "acme/app", "scopes": ["scope-image-pull"]}]);

@@ -1,25 +1,33 @@
-//! A test bed: one real control plane for all tests of a file, a syncer each.
+//! A test bed: one real control plane for all tests of the binary, syncers as a test needs them.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
-use pullmint::clock::{Clock, SystemClock};
-use pullmint::config::CompiledSelection;
-use pullmint::config::settings::NamespaceSelection;
-use pullmint::credential::{Credential, Expiry};
-use pullmint::keeper::slot::{Coverage, Minted, Slot, Verification};
-use pullmint::registry::{Host, RegistryName};
-use pullmint::sync::desired::{Claim, Plan};
-use pullmint::sync::summary::Summary;
+use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, ResourceExt};
+use pullmint::clock::SystemClock;
+use pullmint::keeper::slot::Coverage;
+use pullmint::sync::desired::Plan;
+use pullmint::sync::summary::{ObjectName, Summary};
 use pullmint::sync::{Options, Syncer};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::given::Given;
+
 /// The longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at something that cannot be awaited.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// The owner of most tests' Secrets.
+pub(crate) const US: &str = "pullmint-test";
 
 pub(crate) struct Bed {
     pub(crate) client: Client,
@@ -35,43 +43,107 @@ pub(crate) struct Running {
 impl Bed {
     pub(crate) async fn new() -> Self {
         let world = world::shared().await.expect("a control plane");
-        let client = world.control_plane.client().await.expect("a client");
-        Self { client }
+        Self { client: world.control_plane.client().await.expect("a client") }
     }
 
     pub(crate) async fn namespaces(&self, prefix: &str, count: usize) -> Vec<String> {
-        world::create_namespaces(&self.client, prefix, count, &[]).await.expect("namespaces")
+        self.labelled_namespaces(prefix, count, &[]).await
     }
 
-    pub(crate) fn sync(&self, claims: Vec<Claim>) -> Running {
-        self.sync_as(self.client.clone(), claims)
+    pub(crate) async fn labelled_namespaces(&self, prefix: &str, count: usize, labels: &[(&str, &str)]) -> Vec<String> {
+        world::create_namespaces(&self.client, prefix, count, labels).await.expect("namespaces")
     }
 
-    pub(crate) fn sync_as(&self, client: Client, claims: Vec<Claim>) -> Running {
+    pub(crate) fn sync(&self, given: &[&Given]) -> Running {
+        self.sync_as(self.client.clone(), US, given)
+    }
+
+    pub(crate) fn sync_as(&self, client: Client, owner: &str, given: &[&Given]) -> Running {
         let (told, summary) = watch::channel(Summary::default());
         let (covering, coverage) = watch::channel(Coverage::new());
-        let options = Options { owner: "pullmint-test".to_owned(), concurrency: 16 };
-        let syncer = Syncer::new(client, Arc::new(SystemClock), options, Plan::new(claims), told, covering);
+        let options = Options { owner: owner.to_owned(), concurrency: 16 };
+        let plan = Plan::new(given.iter().map(|given| given.claim()).collect());
+        let syncer = Syncer::new(client, Arc::new(SystemClock), options, plan, told, covering);
         Running { task: tokio::spawn(syncer.run()), summary, coverage }
     }
 
+    pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
     pub(crate) async fn secret(&self, namespace: &str, name: &str) -> Option<Secret> {
-        Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await.expect("an answer")
+        self.secrets(namespace).get_opt(name).await.expect("an answer")
     }
 
     /// Waits until the Secret's dockerconfigjson is as demanded.
     pub(crate) async fn until_secret(&self, namespace: &str, name: &str, wanted: impl Fn(&str) -> bool) -> Secret {
-        let mut last = None;
-        for _ in 0..PATIENCE.as_millis() / 20 {
-            last = self.secret(namespace, name).await;
-            if let Some(secret) = &last
-                && dockerconfigjson(secret).is_some_and(|config| wanted(&config))
-            {
-                return secret.clone();
+        let what = format!("Secret {namespace}/{name}, as wanted");
+        until(&what, async || {
+            let secret = self.secret(namespace, name).await?;
+            dockerconfigjson(&secret).is_some_and(|config| wanted(&config)).then_some(secret)
+        })
+        .await
+    }
+
+    pub(crate) async fn until_no_secret(&self, namespace: &str, name: &str) {
+        let what = format!("the end of Secret {namespace}/{name}");
+        until(&what, async || self.secret(namespace, name).await.is_none().then_some(())).await;
+    }
+
+    /// Makes a Secret as `kubectl create` does.
+    pub(crate) async fn create_secret(&self, namespace: &str, secret: Value) -> Secret {
+        let secret: Secret = serde_json::from_value(secret).expect("a Secret");
+        let params = kube::api::PostParams { field_manager: Some("kubectl-create".to_owned()), dry_run: false };
+        self.secrets(namespace).create(&params, &secret).await.expect("a new Secret")
+    }
+
+    /// Edits a Secret as a user does.
+    pub(crate) async fn edit_secret(&self, namespace: &str, name: &str, patch: Value) -> Secret {
+        let params = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+        self.secrets(namespace).patch(name, &params, &Patch::Merge(patch)).await.expect("an edited Secret")
+    }
+
+    pub(crate) async fn delete_secret(&self, namespace: &str, name: &str) {
+        self.secrets(namespace).delete(name, &Default::default()).await.expect("a deleted Secret");
+    }
+
+    pub(crate) async fn label_namespace(&self, name: &str, key: &str, value: Option<&str>) {
+        let patch = json!({ "metadata": { "labels": { key: value } } });
+        let api = Api::<Namespace>::all(self.client.clone());
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await.expect("a relabelled namespace");
+    }
+
+    /// The version of everything that these claims may have written, wherever it is.
+    pub(crate) async fn versions(&self, given: &[&Given]) -> BTreeMap<(&'static str, String, String), String> {
+        let mut versions = BTreeMap::new();
+        for given in given {
+            let named = |name: &str| ListParams::default().fields(&format!("metadata.name={name}"));
+            let secrets = Api::<Secret>::all(self.client.clone()).list_metadata(&named(&given.secret)).await;
+            for secret in secrets.expect("Secrets") {
+                let key = ("Secret", secret.namespace().unwrap_or_default(), secret.name_any());
+                versions.insert(key, secret.resource_version().unwrap_or_default());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            for name in &given.accounts {
+                let accounts = Api::<ServiceAccount>::all(self.client.clone()).list_metadata(&named(name)).await;
+                for account in accounts.expect("ServiceAccounts") {
+                    let key = ("ServiceAccount", account.namespace().unwrap_or_default(), account.name_any());
+                    if given.claim().selection.selects(&key.1, &BTreeMap::new()) {
+                        versions.insert(key, account.resource_version().unwrap_or_default());
+                    }
+                }
+            }
         }
-        panic!("Secret {namespace}/{name} never came to be as wanted; it was {:?}", last.map(|secret| secret.metadata));
+        versions
+    }
+
+    /// The end state is right exactly when a syncer that knows nothing of the past finds nothing to change in it.
+    pub(crate) async fn assert_at_rest(&self, running: Running, given: &[&Given]) {
+        drop(running);
+        let before = self.versions(given).await;
+        let fresh = self.sync(given);
+        fresh.until_settled().await;
+        assert_eq!(fresh.summary().failing, 0, "{:?}", fresh.summary());
+        assert_eq!(self.versions(given).await, before, "a fresh syncer changed something");
     }
 }
 
@@ -89,6 +161,13 @@ impl Running {
         let waited = tokio::time::timeout(PATIENCE, summary.wait_for(wanted)).await.map(|waited| waited.is_ok());
         assert!(waited == Ok(true), "the syncer never came there: {:?}", self.summary());
     }
+
+    /// Waits until the summary tells a problem of this Secret, in words that contain `words`.
+    pub(crate) async fn until_problem(&self, namespace: &str, name: &str, words: &str) -> String {
+        let key = ObjectName { kind: "Secret", namespace: namespace.to_owned(), name: name.to_owned() };
+        self.until(|summary| summary.problems.get(&key).is_some_and(|problem| problem.contains(words))).await;
+        self.summary().problems[&key].clone()
+    }
 }
 
 impl Drop for Running {
@@ -97,38 +176,40 @@ impl Drop for Running {
     }
 }
 
+/// A client as pullmint itself makes it.
+pub(crate) async fn client(kubeconfig: &Path) -> Client {
+    world::install_crypto();
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    pullmint::cluster::client(config.expect("a configuration")).expect("a client")
+}
+
+/// Looks until there is what is looked for.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, found).await {
+        Ok(found) => found,
+        Err(_) => panic!("never seen: {what}"),
+    }
+}
+
 pub(crate) fn dockerconfigjson(secret: &Secret) -> Option<String> {
     let bytes = &secret.data.as_ref()?.get(".dockerconfigjson")?.0;
     Some(String::from_utf8(bytes.clone()).expect("text"))
 }
 
-pub(crate) fn claim(registry: &str, secret: &str, include: &[&str]) -> (watch::Sender<Slot>, Claim) {
-    let selection = NamespaceSelection {
-        include: include.iter().map(|&glob| glob.to_owned()).collect(),
-        exclude: Vec::new(),
-        selector: String::new(),
-    };
-    let (sender, slot) = watch::channel(Slot::default());
-    let host: Host = format!("{registry}.example.com").parse().expect("a host");
-    let claim = Claim {
-        registry: RegistryName::new(registry),
-        hosts: vec![host],
-        secret: secret.to_owned(),
-        selection: CompiledSelection::new(&selection).expect("a selection"),
-        service_accounts: Vec::new(),
-        slot,
-    };
-    (sender, claim)
-}
-
-pub(crate) fn minted(password: &str, seconds: i64) -> Arc<Minted> {
-    let now: Timestamp = SystemClock.now();
-    let expiry = now.checked_add(SignedDuration::from_secs(seconds)).expect("an instant");
-    let credential = Credential {
-        username: "puller".to_owned(),
-        password: password.into(),
-        expiry: Expiry::At(expiry),
-        handle: None,
-    };
-    Arc::new(Minted { credential, minted_at: now, verification: Verification::Accepted })
+/// A Secret as its author would write it: a pull Secret for some host.
+pub(crate) fn foreign_secret(name: &str) -> Value {
+    json!({
+        "metadata": { "name": name },
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": { ".dockerconfigjson": r#"{"auths":{"their.example.com":{"auth":"dTpw"}}}"# },
+    })
 }

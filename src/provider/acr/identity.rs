@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::transport::{AzureTransport, Side};
 use crate::config::settings::{Acr, AzureCloud, AzureIdentity, ManagedIdentity};
-use crate::provider::{MintError, Outside, Reason, secret_file};
+use crate::provider::{MintError, Outside, Reason, quietly, secret_file};
 
 /// Asks Entra ID, the metadata service or the developer's tools for a token for ACR.
 pub(super) async fn token(settings: &Acr, outside: &Outside) -> Result<SecretString, MintError> {
@@ -32,7 +32,7 @@ pub(super) async fn token(settings: &Acr, outside: &Outside) -> Result<SecretStr
     let transport = Arc::new(AzureTransport::new(outside.http.clone(), side));
     let credential = credential(settings, outside, Arc::clone(&transport)).await?;
     let patience = outside.http.patience();
-    match timeout(patience, credential.get_token(&[&settings.audience], None)).await {
+    match timeout(patience, quietly(credential.get_token(&[&settings.audience], None))).await {
         Ok(Ok(token)) => Ok(SecretString::from(token.token.secret())),
         // Its text may quote an answer, so it is not handed on; the transport knows what went wrong.
         Ok(Err(_)) => Err(transport.take_failure().unwrap_or_else(|| side.nonsense())),

@@ -16,6 +16,9 @@ const LOGIN_DENIED: &str = "check the Docker ID (not the e-mail address) and the
                             two-factor authentication or enforced single sign-on cannot log in by password: use a \
                             service account without them";
 
+const TWO_FACTORS: &str =
+    "the account wants a second factor, which nobody can give here: use a service account without it";
+
 const TOKENS_DENIED: &str = "the login must be by password, since a token may not manage tokens, and organization tokens need \
                              an owner of the organization on a Team or Business plan";
 
@@ -30,23 +33,27 @@ pub(super) struct Session<'a> {
     jwt: SecretString,
 }
 
-/// An access token as the lists show it.
+/// An access token. Personal ones have a `uuid` and a `token_label` where organizations' have an `id` and a `label`;
+/// nothing says that no answer ever has both.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listed {
-    #[serde(alias = "uuid")]
-    pub(super) id: String,
-    #[serde(alias = "token_label", default)]
-    pub(super) label: String,
+pub(super) struct Token {
+    id: Option<String>,
+    uuid: Option<String>,
+    label: Option<String>,
+    token_label: Option<String>,
     pub(super) expires_at: Option<Timestamp>,
+    /// The secret: told once, to who makes the token.
+    pub(super) token: Option<SecretString>,
 }
 
-/// An access token at its birth, the only time that Docker Hub tells it.
-#[derive(Debug, Deserialize)]
-pub(super) struct Created {
-    #[serde(alias = "uuid")]
-    pub(super) id: String,
-    pub(super) token: SecretString,
-    pub(super) expires_at: Option<Timestamp>,
+impl Token {
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref().or(self.uuid.as_deref())
+    }
+
+    pub(super) fn label(&self) -> &str {
+        self.label.as_deref().or(self.token_label.as_deref()).unwrap_or_default()
+    }
 }
 
 impl<'a> Session<'a> {
@@ -61,6 +68,9 @@ impl<'a> Session<'a> {
         let body = json!({"identifier": login.username, "secret": password.expose_secret()});
         let request = http.request(Method::POST, url("auth/token")?).json(&body);
         let answer = http.send(&attempt, request).await?;
+        if answer.field("login_2fa_token").is_some() {
+            return Err(answer.refusal(&attempt, TWO_FACTORS));
+        }
         if !answer.status.is_success() {
             return Err(answer.refusal(&attempt, LOGIN_DENIED));
         }
@@ -68,10 +78,10 @@ impl<'a> Session<'a> {
     }
 
     /// All tokens that the login sees at `path`.
-    pub(super) async fn list(&self, path: &str) -> Result<Vec<Listed>, MintError> {
+    pub(super) async fn list(&self, path: &str) -> Result<Vec<Token>, MintError> {
         #[derive(Deserialize)]
         struct Page {
-            results: Vec<Listed>,
+            results: Vec<Token>,
         }
         let attempt = "list the access tokens at Docker Hub";
         let mut listed = Vec::new();
@@ -92,34 +102,47 @@ impl<'a> Session<'a> {
         Ok(listed)
     }
 
-    /// Makes a token.
-    pub(super) async fn create(&self, path: &str, body: &Value) -> Result<Created, MintError> {
+    /// Makes a token: its id, its secret and its end. `existing` tells how many there are, if that could be seen.
+    pub(super) async fn create(
+        &self,
+        path: &str,
+        body: &Value,
+        existing: Option<usize>,
+    ) -> Result<(String, SecretString, Option<Timestamp>), MintError> {
         let attempt = "make an access token at Docker Hub";
         let request = self.http.request(Method::POST, url(path)?).json(body);
         let answer = self.send(attempt, request).await?;
-        match answer.status {
-            status if status.is_success() => answer.json(attempt),
-            // The reference gives no status of its own to a full quota, so both are told.
-            StatusCode::BAD_REQUEST | StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => Err(MintError {
-                reason: Reason::Misconfigured,
-                remedy: "either the quota of tokens is reached, to which expired and deactivated ones count (an organization \
-                         has 10 on Team, 100 on Business: delete old ones), or a repository, the lifetime or the label is \
-                         not acceptable"
-                    .into(),
-                ..answer.refusal(attempt, TOKENS_DENIED)
-            }),
-            StatusCode::NOT_FOUND => Err(MintError {
+        if answer.status.is_success() {
+            let created: Token = answer.json(attempt)?;
+            let id = created.id().map(str::to_owned);
+            return id.zip(created.token).map(|(id, token)| (id, token, created.expires_at)).ok_or_else(|| {
+                let remedy = "check that no proxy answers instead of hub.docker.com: there is no token in the answer";
+                MintError::new(Reason::Unexpected, attempt, remedy)
+            });
+        }
+        let refusal = answer.refusal(attempt, TOKENS_DENIED);
+        Err(match answer.status {
+            StatusCode::NOT_FOUND => MintError {
                 reason: Reason::Misconfigured,
                 remedy: "check `organization`: Docker Hub shows none of that name to the login".into(),
-                ..answer.refusal(attempt, TOKENS_DENIED)
-            }),
-            StatusCode::PAYMENT_REQUIRED => Err(MintError {
-                reason: Reason::Denied,
-                remedy: TOKENS_DENIED.into(),
-                ..answer.refusal(attempt, TOKENS_DENIED)
-            }),
-            _ => Err(answer.refusal(attempt, TOKENS_DENIED)),
-        }
+                ..refusal
+            },
+            // The reference gives a full quota no status of its own.
+            status if status.is_client_error() && refusal.reason != Reason::Throttled => match existing {
+                None => refusal,
+                Some(existing) => MintError {
+                    reason: Reason::Denied,
+                    remedy: format!(
+                        "there are {existing} tokens already, and a plan allows only so many, expired and deactivated ones \
+                         included (organizations: 10 on Team, 100 on Business): delete old ones; else check `repositories`, \
+                         `lifetime`, and that {TOKENS_DENIED}"
+                    )
+                    .into(),
+                    ..refusal
+                },
+            },
+            _ => refusal,
+        })
     }
 
     /// Deletes a token; one that is gone already is a success.

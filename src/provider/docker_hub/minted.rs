@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use super::hub_api::{Listed, Session};
+use super::hub_api::{Session, Token};
 use crate::config::settings::DockerHubLogin;
 use crate::credential::{Credential, Expiry, TokenHandle};
 use crate::provider::{MintError, Outside, Reason};
@@ -72,19 +73,26 @@ impl Minted<'_> {
         let session = Session::log_in(&self.outside.http, self.login).await?;
         let path = self.kind.path();
         // Expired tokens count against the quota until someone deletes them. If that fails, there may be room yet.
-        if let Err(error) = self.delete_expired(&session, &path, now).await {
-            tracing::warn!(registry = %self.registry, error = error.chain(), "expired access tokens stay at Docker Hub");
-        }
+        let patience = self.outside.http.patience();
+        let existing = match timeout(patience, self.delete_expired(&session, &path, now)).await {
+            Ok(Ok(left)) => Some(left),
+            Ok(Err(error)) => {
+                let error = error.chain();
+                tracing::warn!(registry = %self.registry, error, "expired access tokens stay at Docker Hub");
+                None
+            }
+            Err(_) => None,
+        };
         let label = self.own_labels().at(now);
-        let created = session.create(&path, &self.kind.body(&label, expires_at)).await?;
+        let (id, password, ends_at) = session.create(&path, &self.kind.body(&label, expires_at), existing).await?;
         Ok(Credential {
             username: match self.kind {
                 Kind::Organization { organization, .. } => organization.to_owned(),
                 Kind::Personal => self.login.username.clone(),
             },
-            password: created.token,
-            expiry: Expiry::At(created.expires_at.unwrap_or(expires_at)),
-            handle: Some(TokenHandle(created.id)),
+            password,
+            expiry: Expiry::At(ends_at.unwrap_or(expires_at)),
+            handle: Some(TokenHandle(id)),
         })
     }
 
@@ -94,14 +102,17 @@ impl Minted<'_> {
     }
 
     /// Deletes what this registry's mints left behind and what opens nothing any more. Others' tokens are not touched,
-    /// nor are live ones: another pullmint may have published them.
-    async fn delete_expired(&self, session: &Session<'_>, path: &str, now: Timestamp) -> Result<(), MintError> {
+    /// nor are live ones: another pullmint may have published them. Tells how many are left.
+    async fn delete_expired(&self, session: &Session<'_>, path: &str, now: Timestamp) -> Result<usize, MintError> {
         let labels = self.own_labels();
-        let is_ours = |token: &Listed| labels.contains(&token.label) && token.expires_at.is_some_and(|at| at <= now);
-        for token in session.list(path).await?.iter().filter(|token| is_ours(token)).take(MOST_DELETIONS) {
-            session.delete(path, &token.id).await?;
+        let is_ours = |token: &&Token| labels.contains(token.label()) && token.expires_at.is_some_and(|at| at <= now);
+        let listed = session.list(path).await?;
+        let mut left = listed.len();
+        for id in listed.iter().filter(is_ours).filter_map(Token::id).take(MOST_DELETIONS) {
+            session.delete(path, id).await?;
+            left -= 1;
         }
-        Ok(())
+        Ok(left)
     }
 
     fn own_labels(&self) -> Labels {

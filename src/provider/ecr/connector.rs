@@ -3,6 +3,7 @@
 //! The SDK hides refusals of STS and of the metadata services behind several layers of errors, whose texts may quote
 //! signed headers. The witness keeps what matters: which operation, which error code, how long to wait.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,9 +18,12 @@ use aws_smithy_types::body::SdkBody;
 use crate::provider::http::{Answer, Http};
 use crate::provider::{MintError, Reason};
 
-/// The last thing that went wrong on the way to AWS.
+/// Remembers the last thing that went wrong on the way to AWS.
 #[derive(Debug, Default)]
-pub struct Witness(Mutex<Option<Incident>>);
+pub struct Witness {
+    incident: Mutex<Option<Incident>>,
+    asked: AtomicBool,
+}
 
 /// What went wrong.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub enum Incident {
     Refusal {
         /// AWS's own code, like `AccessDenied`.
         code: Option<String>,
+        /// Who was refused.
+        principal: Option<String>,
         /// The status.
         status: u16,
         /// What the answer is to a client that knows nothing of AWS.
@@ -40,11 +46,17 @@ pub enum Incident {
 impl Witness {
     /// Takes the incident away.
     pub fn take(&self) -> Option<Incident> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.incident.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether anyone was asked at all.
+    pub fn has_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn note(&self, incident: Option<Incident>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = incident;
+        self.asked.store(true, Ordering::Relaxed);
+        *self.incident.lock().unwrap_or_else(PoisonError::into_inner) = incident;
     }
 }
 
@@ -71,6 +83,7 @@ impl Connector {
             Ok(answer) => {
                 self.witness.note((!answer.status.is_success()).then(|| Incident::Refusal {
                     code: code(&answer),
+                    principal: principal(&answer),
                     status: answer.status.as_u16(),
                     error: answer.refusal(ATTEMPT, "allow it"),
                 }));
@@ -136,4 +149,11 @@ fn code(answer: &Answer) -> Option<String> {
     let code = code.rsplit('#').next()?.split(':').next()?.to_owned();
     // Whatever else stands there is no code, and might be anything.
     (code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')).then_some(code)
+}
+
+/// From the text "User: arn:aws:… is not authorized to perform: …". The rest of it is for AWS's own pages.
+fn principal(answer: &Answer) -> Option<String> {
+    let (_, rest) = str::from_utf8(&answer.body).ok()?.split_once("User: arn:")?;
+    let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || ":/_+=,.@-".contains(c))).unwrap_or(rest.len());
+    (1..200).contains(&end).then(|| format!("arn:{}", &rest[..end]))
 }

@@ -1,4 +1,6 @@
 //! What AWS's refusals mean, and which permission or setting mends each.
+//!
+//! Of the SDK's errors only the outermost text is told: the causes below it may quote answers and signed headers.
 
 use aws_credential_types::provider::error::CredentialsError;
 
@@ -25,11 +27,22 @@ pub(super) fn identity(attempt: &str, error: &CredentialsError, witness: &Witnes
     let denied = "let the IAM role's trust policy allow sts:AssumeRoleWithWebIdentity to this ServiceAccount (IRSA), or \
                   associate a role with it (Pod Identity)";
     let Some(incident) = witness.take() else {
-        // Nothing was asked, so a file or a variable is wrong.
-        let remedy = "check the variables AWS_*, the files that they name, and the profiles";
-        return MintError::new(Reason::Misconfigured, attempt.to_owned(), remedy).caused_by(what_failed(error));
+        let (reason, remedy) = match witness.has_asked() {
+            true => (Reason::Unexpected, "check that no proxy answers instead of AWS"),
+            false => (Reason::Misconfigured, "check the variables AWS_*, the files that they name, and the profiles"),
+        };
+        return MintError::new(reason, attempt.to_owned(), remedy).caused_by(error.to_string());
     };
-    told(incident, attempt, None, denied)
+    match incident {
+        // The metadata service of an instance without a role, or of another cloud.
+        Incident::Refusal { status: 404, .. } => nobody(attempt),
+        // Pod Identity's agent has this one status for all refusals.
+        Incident::Refusal { status: status @ 400, code: None, principal, error } => {
+            let error = MintError { reason: Reason::Denied, ..error };
+            told(Incident::Refusal { status, code: None, principal, error }, attempt, denied)
+        }
+        incident => told(incident, attempt, denied),
+    }
 }
 
 /// STS did not let us assume the role.
@@ -44,14 +57,14 @@ pub(super) fn role(role: &AwsRole, error: &CredentialsError, witness: &Witness) 
         "allow sts:AssumeRole on {arn} to pullmint's identity, and let the role's trust policy name that identity and {id}"
     );
     match witness.take() {
-        Some(incident) => told(incident, &attempt, None, &denied),
+        Some(incident) => told(incident, &attempt, &denied),
         None => MintError::new(Reason::Unexpected, attempt, "check that the endpoint is that of STS")
-            .caused_by(what_failed(error)),
+            .caused_by(error.to_string()),
     }
 }
 
 /// ECR gave no token.
-pub(super) fn token(api: Api, attempt: &str, code: Option<&str>, witness: &Witness) -> MintError {
+pub(super) fn token(api: Api, attempt: &str, witness: &Witness) -> MintError {
     let denied = match api {
         Api::Private => "allow ecr:GetAuthorizationToken on resource * to the identity",
         Api::Public => {
@@ -59,27 +72,25 @@ pub(super) fn token(api: Api, attempt: &str, code: Option<&str>, witness: &Witne
         }
     };
     match witness.take() {
-        Some(incident) => told(incident, attempt, code, denied),
+        Some(incident) => told(incident, attempt, denied),
         None => MintError::new(Reason::Unexpected, attempt.to_owned(), "check that the endpoint is that of ECR")
             .caused_by("the answer is not what the SDK expects"),
     }
 }
 
-fn told(incident: Incident, attempt: &str, sdk_code: Option<&str>, denied: &str) -> MintError {
-    let (witnessed, status, error) = match incident {
+fn told(incident: Incident, attempt: &str, denied: &str) -> MintError {
+    let (code, principal, status, error) = match incident {
         Incident::Silence(error) => return MintError { attempt: attempt.to_owned().into(), ..error },
-        Incident::Refusal { code, status, error } => (code, status, error),
+        Incident::Refusal { code, principal, status, error } => (code, principal, status, error),
     };
-    let code = sdk_code.or(witnessed.as_deref());
-    let (reason, remedy) = match code {
-        Some(code) => by_code(code, denied),
-        None => None,
-    }
-    .unwrap_or_else(|| match error.reason {
-        Reason::Denied => (Reason::Denied, denied.to_owned()),
-        reason => (reason, error.remedy.to_string()),
-    });
-    let what = code.map_or_else(|| format!("AWS answered {status}"), |code| format!("AWS answered {status} {code}"));
+    let (reason, remedy) =
+        code.as_deref().and_then(|code| by_code(code, denied)).unwrap_or_else(|| match error.reason {
+            Reason::Denied => (Reason::Denied, denied.to_owned()),
+            reason => (reason, error.remedy.to_string()),
+        });
+    let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+    let whom = principal.map(|principal| format!(" to {principal}")).unwrap_or_default();
+    let what = format!("AWS answered {status}{code}{whom}");
     MintError::new(reason, attempt.to_owned(), remedy).caused_by(what).after(error.retry_after)
 }
 
@@ -118,11 +129,6 @@ fn by_code(code: &str, denied: &str) -> Option<(Reason, String)> {
         _ => return None,
     };
     Some((reason, remedy.to_owned()))
-}
-
-/// The kind of failure without its cause, whose text is not ours to show.
-fn what_failed(error: &CredentialsError) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::provider::{MintError, Reason};
 
+/// No wait is believed that is longer: a credential lives hours.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Docker Hub's own: the instant, in Unix seconds, at which it listens again.
 const X_RETRY_AFTER: HeaderName = HeaderName::from_static("x-retry-after");
 
@@ -83,14 +86,14 @@ impl Answer {
         let header = |name: HeaderName| self.headers.get(name)?.to_str().ok().map(str::trim);
         let instant = if let Some(text) = header(RETRY_AFTER) {
             if let Ok(seconds) = text.parse() {
-                return Some(Duration::from_secs(seconds));
+                return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
             }
             http_date(text)?
         } else {
             Timestamp::from_second(header(X_RETRY_AFTER)?.parse().ok()?).ok()?
         };
         let date = http_date(header(DATE)?)?;
-        Some(Duration::try_from(instant.duration_since(date)).unwrap_or_default())
+        Some(Duration::try_from(instant.duration_since(date)).unwrap_or_default().min(LONGEST_WAIT))
     }
 }
 
@@ -125,6 +128,7 @@ mod tests {
         assert_eq!(wait(&[date, ("retry-after", "Tue, 15 Nov 1994 08:13:31 GMT")]), Some(60));
         assert_eq!(wait(&[date, ("x-retry-after", "784887211")]), Some(60));
         assert_eq!(wait(&[date, ("x-retry-after", "1")]), Some(0));
+        assert_eq!(wait(&[("retry-after", "18446744073709551615")]), Some(24 * 60 * 60));
         assert_eq!(wait(&[("retry-after", "soon")]), None);
         assert_eq!(wait(&[]), None);
     }

@@ -84,7 +84,8 @@ impl Surroundings {
             let text = fs::read_to_string(examples.join(name)).context(|| format!("reading the example {name}"))?;
             self.configure(name, &text.replace("/run/secrets/docker-hub/token", "{hub_org_token}"))?;
         }
-        let text = fs::read_to_string(examples.join("pullmint.toml")).context(|| "reading the example pullmint.toml")?;
+        let text =
+            fs::read_to_string(examples.join("pullmint.toml")).context(|| "reading the example pullmint.toml")?;
         self.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\n{text}"))
     }
 
@@ -95,8 +96,7 @@ impl Surroundings {
 
     /// The environment of a pullmint that talks to this cluster and these clouds. Its trust comes from `ca_file`.
     pub fn env(&self) -> Vec<(&'static str, String)> {
-        let mut env: Vec<_> =
-            self.internet.env().into_iter().filter(|(name, _)| *name != "SSL_CERT_FILE").collect();
+        let mut env: Vec<_> = self.internet.env().into_iter().filter(|(name, _)| *name != "SSL_CERT_FILE").collect();
         for identity in &self.identities {
             env.extend(identity.env(&self.files, &self.internet));
         }

@@ -1,0 +1,169 @@
+//! ServiceAccounts name the Secret, and keep what others put there.
+
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::bed::{Bed, Running, until};
+use crate::given::Given;
+
+impl Bed {
+    fn accounts(&self, namespace: &str) -> Api<ServiceAccount> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    async fn create_account(&self, namespace: &str, name: &str) {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let account = ServiceAccount { metadata, ..ServiceAccount::default() };
+        self.accounts(namespace).create(&PostParams::default(), &account).await.expect("a ServiceAccount");
+    }
+
+    async fn until_listed(&self, namespace: &str, name: &str, secrets: &[&str]) -> ServiceAccount {
+        until(&format!("{secrets:?} in ServiceAccount {namespace}/{name}"), async || {
+            let account = self.accounts(namespace).get_opt(name).await.expect("an answer")?;
+            (listed(&account) == secrets).then_some(account)
+        })
+        .await
+    }
+
+    async fn set_list(&self, namespace: &str, name: &str, secrets: &[&str]) {
+        let list: Vec<_> = secrets.iter().map(|name| json!({ "name": name })).collect();
+        let patch = Patch::Merge(json!({ "imagePullSecrets": list }));
+        self.accounts(namespace).patch(name, &PatchParams::default(), &patch).await.expect("a patched ServiceAccount");
+    }
+}
+
+fn listed(account: &ServiceAccount) -> Vec<&str> {
+    account.image_pull_secrets.iter().flatten().map(|secret| secret.name.as_str()).collect()
+}
+
+async fn until_in_sync(syncer: &Running, objects: usize) {
+    syncer.until(|summary| summary.settled && summary.in_sync == objects).await;
+}
+
+#[tokio::test]
+async fn the_named_service_accounts_name_the_secret_and_others_do_not() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-named", "named-*").accounts(&["named-sa"]);
+    ecr.publish("hunter2");
+    bed.namespaces("named", 1).await;
+    bed.create_account("named-0", "named-sa").await;
+    bed.create_account("named-0", "other-sa").await;
+    let syncer = bed.sync(&[&ecr]);
+    bed.until_listed("named-0", "named-sa", &["pull-named"]).await;
+    until_in_sync(&syncer, 2).await;
+    bed.until_listed("named-0", "other-sa", &[]).await;
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn a_service_account_made_later_names_the_secret() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-later", "later-*").accounts(&["later-sa"]);
+    ecr.publish("hunter2");
+    bed.namespaces("later", 1).await;
+    let syncer = bed.sync(&[&ecr]);
+    until_in_sync(&syncer, 1).await;
+    bed.create_account("later-0", "later-sa").await;
+    bed.until_listed("later-0", "later-sa", &["pull-later"]).await;
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn a_service_account_that_is_gone_is_not_counted() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-gone", "gone-*").accounts(&["gone-sa"]);
+    ecr.publish("hunter2");
+    bed.namespaces("gone", 1).await;
+    bed.create_account("gone-0", "gone-sa").await;
+    let syncer = bed.sync(&[&ecr]);
+    until_in_sync(&syncer, 2).await;
+    bed.accounts("gone-0").delete("gone-sa", &DeleteParams::default()).await.expect("a deleted ServiceAccount");
+    until_in_sync(&syncer, 1).await;
+}
+
+#[tokio::test]
+async fn entries_of_others_are_kept_and_ours_comes_back() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-kept", "kept-*").accounts(&["kept-sa"]);
+    ecr.publish("hunter2");
+    bed.namespaces("kept", 1).await;
+    bed.create_account("kept-0", "kept-sa").await;
+    bed.set_list("kept-0", "kept-sa", &["theirs"]).await;
+    let syncer = bed.sync(&[&ecr]);
+    bed.until_listed("kept-0", "kept-sa", &["theirs", "pull-kept"]).await;
+    bed.set_list("kept-0", "kept-sa", &["more", "theirs"]).await;
+    bed.until_listed("kept-0", "kept-sa", &["more", "theirs", "pull-kept"]).await;
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn no_entry_is_lost_when_another_writer_changes_the_list_at_the_same_time() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-race", "race-*").accounts(&["race-sa"]);
+    ecr.publish("hunter2");
+    bed.namespaces("race", 1).await;
+    bed.create_account("race-0", "race-sa").await;
+    let syncer = bed.sync(&[&ecr]);
+    let accounts = bed.accounts("race-0");
+    for round in 0..30 {
+        // As a client does that reads, changes and writes: on the version that it has read, again when that is outdated.
+        until("the other writer's change", async || {
+            let mut account = accounts.get("race-sa").await.expect("the ServiceAccount");
+            let list = account.image_pull_secrets.get_or_insert_default();
+            // It throws ours out every other time, so that there is always something to do.
+            list.retain(|secret| round % 2 == 0 || secret.name != "pull-race");
+            list.push(k8s_openapi::api::core::v1::LocalObjectReference { name: format!("theirs-{round}") });
+            accounts.replace("race-sa", &PostParams::default(), &account).await.ok()
+        })
+        .await;
+    }
+    let account = until("our entry", async || {
+        let account = accounts.get("race-sa").await.expect("the ServiceAccount");
+        listed(&account).contains(&"pull-race").then_some(account)
+    })
+    .await;
+    until_in_sync(&syncer, 2).await;
+    for round in 0..30 {
+        assert!(listed(&account).contains(&format!("theirs-{round}").as_str()), "theirs-{round} is lost");
+    }
+    assert_eq!(listed(&account).len(), 31);
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn the_entry_is_taken_back_when_the_namespace_leaves_the_selection() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-undone", "undone-*").selector("pull=yes").accounts(&["undone-sa"]);
+    ecr.publish("hunter2");
+    bed.labelled_namespaces("undone", 1, &[("pull", "yes")]).await;
+    bed.create_account("undone-0", "undone-sa").await;
+    bed.set_list("undone-0", "undone-sa", &["theirs"]).await;
+    let syncer = bed.sync(&[&ecr]);
+    bed.until_listed("undone-0", "undone-sa", &["theirs", "pull-undone"]).await;
+    bed.label_namespace("undone-0", "pull", None).await;
+    let account = bed.until_listed("undone-0", "undone-sa", &["theirs"]).await;
+    assert_eq!(account.metadata.annotations, None, "no trace is left");
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn the_entry_is_taken_back_when_the_namespace_left_while_no_syncer_ran() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-absent", "absent-*").selector("pull=yes").accounts(&["absent-sa"]);
+    ecr.publish("hunter2");
+    bed.labelled_namespaces("absent", 5, &[("pull", "yes")]).await;
+    for index in 0..5 {
+        bed.create_account(&format!("absent-{index}"), "absent-sa").await;
+    }
+    let syncer = bed.sync(&[&ecr]);
+    until_in_sync(&syncer, 10).await;
+    drop(syncer);
+    for index in 0..5 {
+        bed.label_namespace(&format!("absent-{index}"), "pull", None).await;
+    }
+    let _syncer = bed.sync(&[&ecr]);
+    for index in 0..5 {
+        bed.until_listed(&format!("absent-{index}"), "absent-sa", &[]).await;
+    }
+}

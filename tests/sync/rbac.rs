@@ -1,0 +1,217 @@
+//! Under exactly the roles that pullmint asks for everything works, and with any verb less the lack is told.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
+use kube::api::{Api, ListParams, ObjectMeta, PostParams};
+use kube::{Client, Resource};
+use pullmint::config::settings::{EcrPublic, NamespaceSelection, ProviderSettings, Registry, Renewal, Settings};
+use pullmint::rbac::{Roles, roles};
+use pullmint::registry::RegistryName;
+use serde_json::json;
+use tracing::instrument::WithSubscriber;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::bed::{Bed, US, client, foreign_secret, until};
+use crate::given::Given;
+
+impl Bed {
+    /// Makes a ServiceAccount with these roles in the namespace, and a client that is it.
+    async fn client_with(&self, namespace: &str, roles: &Roles) -> Client {
+        async fn make<K>(client: &Client, namespace: &str, object: &K)
+        where
+            K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+            K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+        {
+            let api = Api::<K>::namespaced(client.clone(), namespace);
+            api.create(&PostParams::default(), object).await.expect("an object");
+        }
+        let roles_of_all = Api::<ClusterRole>::all(self.client.clone());
+        let bindings_of_all = Api::<ClusterRoleBinding>::all(self.client.clone());
+        make(&self.client, namespace, &roles.service_account).await;
+        make::<Role>(&self.client, namespace, &roles.role).await;
+        make::<RoleBinding>(&self.client, namespace, &roles.role_binding).await;
+        roles_of_all.create(&PostParams::default(), &roles.cluster_role).await.expect("a ClusterRole");
+        bindings_of_all.create(&PostParams::default(), &roles.cluster_role_binding).await.expect("a binding");
+        let name = roles.service_account.metadata.name.as_deref().expect("a name");
+        let plane = &world::shared().await.expect("a control plane").control_plane;
+        client(&plane.kubeconfig_for_service_account(namespace, name).await.expect("a kubeconfig")).await
+    }
+}
+
+/// All that a syncer says.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
+        tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false).finish()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("a log")).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("a log").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// The roles of a pullmint that writes Secrets and patches ServiceAccounts of these names.
+fn roles_for(namespace: &str, secret: &str, accounts: &[&str]) -> Roles {
+    let registry = Registry {
+        name: RegistryName::new("ecr"),
+        provider: ProviderSettings::EcrPublic(EcrPublic { hosts: Vec::new(), role: None, endpoint: None }),
+        secret: secret.to_owned(),
+        namespaces: NamespaceSelection { include: Vec::new(), exclude: Vec::new(), selector: String::new() },
+        service_accounts: accounts.iter().map(|&name| name.to_owned()).collect(),
+        renewal: Renewal { at: 0.5, schedule: None },
+        verify: false,
+    };
+    let mut roles = roles(&Settings { registries: vec![registry], concurrency: 1, ca_file: None }, namespace);
+    // Many pullmints share this cluster, which the names of cluster-wide objects do not provide for.
+    roles.cluster_role.metadata.name = Some(namespace.to_owned());
+    roles.cluster_role_binding.metadata.name = Some(namespace.to_owned());
+    roles.cluster_role_binding.role_ref.name = namespace.to_owned();
+    roles
+}
+
+fn account(name: &str) -> ServiceAccount {
+    let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    ServiceAccount { metadata, ..ServiceAccount::default() }
+}
+
+#[tokio::test]
+async fn under_exactly_its_roles_the_syncer_does_all_its_work() {
+    let bed = Bed::new().await;
+    bed.namespaces("rbac-home", 1).await;
+    bed.labelled_namespaces("rbac", 2, &[("pull", "yes")]).await;
+    let ecr = Given::new("ecr", "pull-rbac", "rbac-*").selector("pull=yes").accounts(&["rbac-sa"]);
+    let accounts = Api::<ServiceAccount>::namespaced(bed.client.clone(), "rbac-0");
+    accounts.create(&PostParams::default(), &account("rbac-sa")).await.expect("a ServiceAccount");
+    let roles = roles_for("rbac-home-0", "pull-rbac", &["rbac-sa"]);
+    let client = bed.client_with("rbac-home-0", &roles).await;
+
+    ecr.publish("first");
+    let syncer = bed.sync_as(client, US, &[&ecr]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 3).await;
+    ecr.publish("second");
+    bed.until_secret("rbac-0", "pull-rbac", |config| config.contains("second")).await;
+    bed.edit_secret("rbac-0", "pull-rbac", json!({ "stringData": { ".dockerconfigjson": r#"{"auths":{}}"# } })).await;
+    bed.until_secret("rbac-0", "pull-rbac", |config| config.contains("second")).await;
+    bed.delete_secret("rbac-1", "pull-rbac").await;
+    bed.until_secret("rbac-1", "pull-rbac", |config| config.contains("second")).await;
+    bed.label_namespace("rbac-0", "pull", None).await;
+    bed.until_no_secret("rbac-0", "pull-rbac").await;
+    syncer.until(|summary| summary.settled && summary.in_sync == 1 && summary.problems.is_empty()).await;
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn no_other_secret_can_be_read_or_written_under_these_roles() {
+    let bed = Bed::new().await;
+    bed.namespaces("confined", 2).await;
+    bed.create_secret("confined-0", foreign_secret("theirs")).await;
+    bed.create_secret("confined-1", foreign_secret("pullmint-state")).await;
+    let roles = roles_for("confined-0", "pull-confined", &[]);
+    let client = bed.client_with("confined-0", &roles).await;
+    let here = Api::<Secret>::namespaced(client.clone(), "confined-0");
+    let there = Api::<Secret>::namespaced(client.clone(), "confined-1");
+    let named = |name: &str| ListParams::default().fields(&format!("metadata.name={name}"));
+    until("the roles in force", async || here.list(&named("pull-confined")).await.ok()).await;
+
+    let all = Api::<Secret>::all(client);
+    let mut refusals = vec![
+        here.get("theirs").await.map(drop),
+        there.get("pullmint-state").await.map(drop),
+        here.list(&ListParams::default()).await.map(drop),
+        here.list(&named("theirs")).await.map(drop),
+        all.list(&ListParams::default()).await.map(drop),
+        all.list(&named("theirs")).await.map(drop),
+        here.delete("theirs", &Default::default()).await.map(drop),
+    ];
+    let patch = kube::api::Patch::Merge(json!({ "metadata": { "labels": { "mine": "yes" } } }));
+    refusals.push(here.patch("theirs", &Default::default(), &patch).await.map(drop));
+    let other: Secret = serde_json::from_value(foreign_secret("other")).expect("a Secret");
+    refusals.push(here.create(&PostParams::default(), &other).await.map(drop));
+    for (number, refusal) in refusals.into_iter().enumerate() {
+        let forbidden = matches!(&refusal, Err(kube::Error::Api(status)) if status.is_forbidden());
+        assert!(forbidden, "request {number}: {refusal:?}");
+    }
+}
+
+/// Takes one verb from one rule of the ClusterRole.
+fn without(roles: &Roles, rule: usize, verb: usize) -> (Roles, String, String) {
+    let mut less = roles.clone();
+    let rules: &mut Vec<PolicyRule> = less.cluster_role.rules.as_mut().expect("rules");
+    let verb = rules[rule].verbs.remove(verb);
+    let resource = rules[rule].resources.as_ref().expect("resources")[0].clone();
+    (less, verb, resource)
+}
+
+#[tokio::test]
+async fn with_any_verb_less_the_lack_is_told_with_verb_and_resource() {
+    let bed = Bed::new().await;
+    let whole = roles_for("lack", "pull-lack", &["lack-sa"]);
+    let verbs = |rule: &PolicyRule| rule.verbs.len();
+    let counts: Vec<_> = whole.cluster_role.rules.iter().flatten().map(verbs).collect();
+    assert_eq!(counts, [2, 5, 3]);
+    let cases = counts.iter().enumerate().flat_map(|(rule, count)| (0..*count).map(move |verb| (rule, verb)));
+    let told = cases.map(|(rule, verb)| lack(&bed, rule, verb));
+    futures::future::join_all(told).await;
+}
+
+async fn lack(bed: &Bed, rule: usize, verb: usize) {
+    let prefix = format!("lack-{rule}{verb}");
+    let (secret, account_name) = (format!("pull-{prefix}"), format!("{prefix}-sa"));
+    let names = bed.labelled_namespaces(&prefix, 2, &[("pull", "yes")]).await;
+    let accounts = Api::<ServiceAccount>::namespaced(bed.client.clone(), &names[0]);
+    accounts.create(&PostParams::default(), &account(&account_name)).await.expect("a ServiceAccount");
+    let ecr = Given::new("ecr", &secret, &format!("{prefix}-*")).selector("pull=yes").accounts(&[&account_name]);
+    ecr.publish("hunter2");
+
+    let roles = roles_for(&names[0], &secret, &[&account_name]);
+    let (less, verb, resource) = without(&roles, rule, verb);
+    let client = bed.client_with(&names[0], &less).await;
+    if verb == "delete" {
+        // There has to be something to remove.
+        let first = bed.sync(&[&ecr]);
+        first.until(|summary| summary.settled && summary.in_sync == 3).await;
+        drop(first);
+        bed.label_namespace(&names[1], "pull", None).await;
+    }
+
+    let log = Log::default();
+    let (summary, told) = tokio::sync::watch::channel(Default::default());
+    let plan = pullmint::sync::desired::Plan::new(vec![ecr.claim()]);
+    let options = pullmint::sync::Options { owner: US.to_owned(), concurrency: 4 };
+    let clock = Arc::new(pullmint::clock::SystemClock);
+    let syncer = pullmint::sync::Syncer::new(client, clock, options, plan, summary, Default::default());
+    let task = tokio::spawn(syncer.run().with_subscriber(log.subscriber()));
+    let wanted = [format!("cannot {verb} resource"), format!("\"{resource}\"")];
+    until(&format!("{wanted:?} in the log"), async || {
+        let text = log.text();
+        text.lines().any(|line| wanted.iter().all(|words| line.replace('\\', "").contains(words))).then_some(())
+    })
+    .await;
+    task.abort();
+    drop(told);
+}

@@ -1,0 +1,155 @@
+//! A reverse proxy that speaks HTTP, for faults that only HTTP knows: 429 with Retry-After, 503, answers held back.
+//!
+//! It is plain HTTP towards the client and TLS towards the server; the client's token passes through it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use http::{StatusCode, request::Parts};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::ServerName, pki_types::pem::PemObject,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{Context, ControlPlane, Result};
+
+type Rule = Box<dyn FnMut(&Parts) -> Answer + Send>;
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// The server answers it.
+    Pass,
+    /// The server answers it, and the answer arrives once [`HttpProxy::release`] is called.
+    Hold,
+    /// This is the answer, and the server never sees the request.
+    Instead {
+        /// The status code.
+        status: u16,
+        /// `Retry-After` in seconds.
+        retry_after: Option<u32>,
+        /// Plain text.
+        body: &'static str,
+    },
+}
+
+/// A running proxy; dropping it ends it.
+pub struct HttpProxy {
+    address: SocketAddr,
+    rule: Arc<Mutex<Rule>>,
+    released: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Shared {
+    upstream: String,
+    tls: TlsConnector,
+    rule: Arc<Mutex<Rule>>,
+    released: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for HttpProxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpProxy").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl HttpProxy {
+    /// Starts one in front of an API server.
+    pub async fn start(plane: &ControlPlane) -> Result<Self> {
+        let what = || "starting the HTTP proxy";
+        crate::install_crypto();
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(plane.ca().as_bytes()) {
+            roots.add(certificate.context(what)?).context(what)?;
+        }
+        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| Answer::Pass)));
+        let (released, told) = watch::channel(false);
+        let shared = Shared {
+            upstream: plane.url().trim_start_matches("https://").to_owned(),
+            tls: TlsConnector::from(Arc::new(tls)),
+            rule: Arc::clone(&rule),
+            released: told,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.context(what)?;
+        let address = listener.local_addr().context(what)?;
+        let app = Router::new().fallback(answer).with_state(shared);
+        let task = tokio::spawn(async move {
+            axum::serve(listener, app).await.ok();
+        });
+        Ok(Self { address, rule, released, task })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Decides what becomes of each request from now on.
+    pub fn set(&self, rule: impl FnMut(&Parts) -> Answer + Send + 'static) {
+        *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
+    }
+
+    /// Lets go of the answers that were held back, and of those to come.
+    pub fn release(&self) {
+        self.released.send_replace(true);
+    }
+}
+
+impl Drop for HttpProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(State(mut shared): State<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = (shared.rule.lock().unwrap_or_else(PoisonError::into_inner))(&parts);
+    if let Answer::Instead { status, retry_after, body } = answer {
+        let mut response = Response::builder().status(status);
+        if let Some(seconds) = retry_after {
+            response = response.header(http::header::RETRY_AFTER, seconds);
+        }
+        return response.body(Body::from(body)).unwrap_or_default();
+    }
+    let response = match forward(&shared, Request::from_parts(parts, body)).await {
+        Ok(response) => response,
+        Err(error) => {
+            let mut response = Response::new(Body::from(error.to_string()));
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            response
+        }
+    };
+    if matches!(answer, Answer::Hold) {
+        shared.released.wait_for(|released| *released).await.ok();
+    }
+    response
+}
+
+/// One connection per request: slow and simple. The body streams, so watches work.
+async fn forward(shared: &Shared, request: Request) -> Result<Response> {
+    let what = || "asking the API server";
+    let tcp = TcpStream::connect(&shared.upstream).await.context(what)?;
+    let name = ServerName::try_from("127.0.0.1").context(what)?;
+    let tls = shared.tls.connect(name, tcp).await.context(what)?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.context(what)?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.context(what)?;
+    Ok(response.map(Body::new))
+}
