@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -92,11 +93,17 @@ impl Keeper {
         loop {
             let due = self.plan();
             let revoke_at = self.next_revocation();
-            let renew_now = Arc::clone(&self.renew_now);
-            let clock = Arc::clone(&self.clock);
+            let (clock, renew_now) = (Arc::clone(&self.clock), Arc::clone(&self.renew_now));
+            let not_before = self.last_attempt.and_then(|at| at.checked_add(schedule::FLOOR).ok());
+            let nudged = async {
+                clock.sleep_until(not_before.unwrap_or(Timestamp::MIN)).await;
+                renew_now.notified().await;
+                // One that came meanwhile wants what this one gets.
+                let _more = renew_now.notified().now_or_never();
+            };
             tokio::select! {
                 () = clock.sleep_until(due) => self.attempt().await,
-                () = renew_now.notified() => self.attempt().await,
+                () = nudged => self.attempt().await,
                 () = clock.sleep_until(revoke_at), if revoke_at < Timestamp::MAX => self.revoke_due().await,
                 Ok(()) = self.coverage.changed() => self.note_coverage(),
             }

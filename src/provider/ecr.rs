@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -103,6 +104,9 @@ impl EcrProvider {
             .region(Region::new(self.region.clone()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(patience).build())
+            // It gives up after five seconds without a byte and calls that a bad answer; pullmint's client has
+            // time-outs of its own.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()
             .await;
         let attempt = "find an AWS identity";

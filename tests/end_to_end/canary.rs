@@ -1,1 +1,224 @@
-//! To come.
+//! No secret that pullmint is given or that it mints is ever shown, whatever goes wrong and however much is logged.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use k8s_openapi::api::core::v1::{Event, Secret, ServiceAccount};
+use kube::api::{Api, ListParams};
+use world::clouds::{Fault, Service, seed};
+
+use crate::scene::{ACR, ECR, ECR_PUBLIC, Ended, HUB, HUB_MINTED, Scene, ended};
+
+/// Every provider with every way in which it gets secrets.
+fn configure(scene: &Scene) {
+    let role = format!("role_arn = \"{}\"\n", seed::AWS_ROLE);
+    let client_secret = format!(
+        "provider = \"acr\"\nlogin_servers = [\"other.azurecr.io\"]\nidentity = \"client-secret\"\nclient_id = \"{}\"\n\
+         tenant = \"{}\"\nclient_secret_file = \"{{azure_client_secret}}\"\n",
+        seed::AZURE_CLIENT,
+        seed::AZURE_TENANT,
+    );
+    let scoped = format!("{}repositories = [\"team/app\"]\n", ACR.replace("acme.azurecr.io", "acme.azurecr.us"));
+    let personal = "provider = \"docker-hub\"\nsource = \"personal-token\"\nusername = \"acme-owner\"\n\
+                    password_file = \"{hub_password}\"\n";
+    let exchanged = format!(
+        "provider = \"docker-hub\"\nsource = \"oidc\"\norganization = \"acme\"\nconnection_id = \"{}\"\n\
+         token_file = \"{{hub_oidc_token}}\"\n",
+        seed::HUB_CONNECTION,
+    );
+    for (name, toml) in [
+        ("acr", ACR),
+        ("ecr", ECR),
+        ("hub", HUB),
+        ("oidc", &exchanged),
+        ("organization", HUB_MINTED),
+        ("personal", personal),
+        ("public", ECR_PUBLIC),
+        ("role", &format!("{ECR}{role}")),
+        ("scoped", &scoped),
+        ("secret", &client_secret),
+    ] {
+        scene.configure(&format!("{name}.toml"), &format!("{toml}service_accounts = [\"default\"]\n"));
+    }
+}
+
+/// What must be found nowhere.
+fn secrets(scene: &Scene) -> BTreeSet<String> {
+    let files = &scene.around.files;
+    let given = [
+        &files.aws_web_identity_token,
+        &files.azure_client_secret,
+        &files.azure_federated_token,
+        &files.hub_password,
+        &files.hub_personal_token,
+        &files.hub_org_token,
+        &files.hub_oidc_token,
+    ];
+    let given = given.map(|path| std::fs::read_to_string(path).expect("a secret file").trim_end().to_owned());
+    given.into_iter().chain(scene.around.clouds.secrets()).collect()
+}
+
+/// A secret as it may appear in a text.
+fn shapes(secret: &str) -> Vec<String> {
+    const USERS: [&str; 4] = ["AWS", "00000000-0000-0000-0000-000000000000", seed::HUB_ORG, seed::HUB_OWNER];
+    let quoted = serde_json::to_string(secret).expect("a string");
+    let mut shapes = vec![
+        secret.to_owned(),
+        quoted.trim_matches('"').to_owned(),
+        format!("{secret:?}").trim_matches('"').to_owned(),
+        secret.as_bytes().escape_ascii().to_string(),
+        STANDARD.encode(secret),
+        URL_SAFE.encode(secret),
+        url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+        secret.replace('%', "%25").replace(' ', "%20"),
+    ];
+    shapes.extend(USERS.map(|user| STANDARD.encode(format!("{user}:{secret}"))));
+    // Bytes as numbers, as a log of a buffer shows them.
+    let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
+    shapes.push(bytes.join(", "));
+    // A long one may be shown in part: its end is its own, whereas all signed tokens begin alike.
+    if secret.is_ascii() && secret.len() > 60 {
+        shapes.push(secret[secret.len() - 30..].to_owned());
+    }
+    shapes.into_iter().map(|shape| shape.trim_end_matches('=').to_owned()).collect()
+}
+
+/// Everything that was shown, and where.
+#[derive(Default)]
+struct Seen(Vec<(String, String)>);
+
+impl Seen {
+    fn add(&mut self, place: impl Into<String>, text: String) {
+        self.0.push((place.into(), text));
+    }
+
+    fn add_command(&mut self, args: &[&str], ended: Ended) {
+        self.add(format!("{args:?} on standard output"), ended.out);
+        self.add(format!("{args:?} on standard error"), ended.err);
+    }
+
+    fn holds_none_of(&self, secrets: &BTreeSet<String>) {
+        let mut leaks = BTreeSet::new();
+        for shape in secrets.iter().flat_map(|secret| shapes(secret)) {
+            for (place, text) in &self.0 {
+                for (at, _) in text.match_indices(&shape) {
+                    let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+                    let start = text.floor_char_boundary(line.max(at.saturating_sub(400)));
+                    leaks.insert((place, text[start..at].to_owned()));
+                }
+            }
+        }
+        let count = leaks.len();
+        let some: Vec<_> = leaks.into_iter().take(10).collect();
+        assert!(some.is_empty(), "{count} leaks; a secret stood after each of these: {some:#?}");
+    }
+}
+
+const FAULTS: [Fault; 9] = [
+    Fault::Deny,
+    Fault::Echo,
+    Fault::Expired,
+    Fault::Garbage,
+    Fault::Huge,
+    Fault::Reset,
+    Fault::Status(503),
+    Fault::Throttle(Duration::from_secs(1)),
+    Fault::Truncated,
+];
+
+#[tokio::test]
+async fn secrets_are_found_in_no_output_at_any_level_whatever_fails() {
+    let scene = Scene::start("canary", 1).await;
+    configure(&scene);
+    let clouds = &scene.around.clouds;
+    let mut seen = Seen::default();
+
+    // Short lives, so that every pass mints anew.
+    scene.around.set_life(Duration::from_millis(1500));
+    let passes = Service::ALL.len().max(FAULTS.len());
+    for pass in 0..passes {
+        // In each pass another fault at each service, so that each meets each, and none hides those behind it for long.
+        for (place, service) in Service::ALL.into_iter().enumerate() {
+            clouds.heal(service);
+            if (place + pass) % 3 == 0 {
+                clouds.fail_next(service, 2, FAULTS[(place + pass) / 3 % FAULTS.len()]);
+            }
+        }
+        let format = ["text", "json"][pass % 2];
+        let args = ["once", "--timeout", "6", "--log", "trace", "--log-format", format];
+        seen.add_command(&args, scene.pullmint(&args).await);
+    }
+    for fault in [Fault::Echo, Fault::Deny] {
+        Service::ALL.into_iter().for_each(|service| clouds.fail(service, fault));
+        for args in [&["check", "--log", "trace"][..], &["check", "--output", "json", "--log", "trace"]] {
+            seen.add_command(args, scene.pullmint(args).await);
+        }
+        let args = ["render", "--reveal", "--log", "trace"];
+        seen.add_command(&args, scene.pullmint(&args).await);
+    }
+    Service::ALL.into_iter().for_each(|service| clouds.heal(service));
+    for args in [&["check", "--log", "trace"][..], &["render", "--log", "trace"], &["rbac", "--log", "trace"]] {
+        seen.add_command(args, scene.pullmint(args).await);
+    }
+    // The one thing that shows them on demand shows them in one place only.
+    let args = ["render", "--reveal", "--log", "trace"];
+    let revealed = scene.pullmint(&args).await;
+    assert_eq!(revealed.code, 0, "{}", revealed.err);
+    seen.add(format!("{args:?} on standard error"), revealed.err);
+
+    let pullmint = scene.run_with(&["--log", "trace,hyper=trace,aws_smithy_runtime=trace"]);
+    scene.until_secret("canary-0", "pullmint-personal").await;
+    clouds.fail(Service::Entra, Fault::Echo);
+    scene.until_said(&["renewal failed", "registry=acr"]).await;
+    drop(pullmint);
+    seen.add("run", scene.log());
+    told_to_the_cluster(&scene, &mut seen).await;
+    assert!(seen.0.iter().any(|(_, text)| text.contains("TRACE")), "it did log at the level trace");
+    seen.holds_none_of(&secrets(&scene));
+}
+
+/// Events, and whatever is written beside the Secrets' data.
+async fn told_to_the_cluster(scene: &Scene, seen: &mut Seen) {
+    let all = ListParams::default();
+    let events = Api::<Event>::all(scene.client.clone()).list(&all).await.expect("events");
+    seen.add("events", format!("{:?}", events.items));
+    for namespace in ["canary", "canary-0"] {
+        let secrets = Api::<Secret>::namespaced(scene.client.clone(), namespace).list(&all).await.expect("Secrets");
+        assert!(!secrets.items.is_empty(), "there are some in {namespace}");
+        let metadata: Vec<_> = secrets.items.iter().map(|secret| &secret.metadata).collect();
+        seen.add(format!("the Secrets of {namespace}"), serde_json::to_string(&metadata).expect("JSON"));
+        let accounts = Api::<ServiceAccount>::namespaced(scene.client.clone(), namespace).list(&all).await;
+        let accounts = serde_json::to_string(&accounts.expect("accounts").items).expect("JSON");
+        seen.add(format!("the accounts of {namespace}"), accounts);
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_the_wrong_place_of_the_configuration_is_refused_and_not_repeated() {
+    let scene = Scene::start("misplaced", 0).await;
+    let mut seen = Seen::default();
+    for (name, toml) in [
+        ("inline", format!("{HUB}password = '{}'\n", seed::HUB_PASSWORD)),
+        ("token", HUB.replace("{hub_org_token}", seed::HUB_ORG_TOKEN)),
+        ("unclosed", format!("{HUB}\nclient_secret = \"{}\n", seed::AZURE_SECRET)),
+        ("bare", format!("{HUB}{}\n", seed::AWS_SECRET_ACCESS_KEY)),
+        ("table", format!("{HUB}[{}]\n", seed::AZURE_SECRET)),
+        ("user", format!("{ECR}endpoint = \"https://user:{}@example.com\"\n", seed::HUB_PERSONAL_TOKEN)),
+    ] {
+        scene.configure(&format!("{name}.toml"), &toml);
+        for args in [&["check"][..], &["render", "--reveal"], &["once", "--timeout", "5"]] {
+            let args = [args, &["--log", "trace"]].concat();
+            let ended = scene.pullmint(&args).await;
+            assert_ne!(ended.code, 0, "{name}: {ended:?}");
+            seen.add_command(&args, ended);
+        }
+        std::fs::remove_file(scene.around.config().join(format!("{name}.toml"))).expect("removed");
+    }
+    let args = ["run", "--log", seed::HUB_ORG_TOKEN, "--log-format", seed::AZURE_SECRET];
+    let mut command = scene.command(&args);
+    command.env("AWS_SECRET_ACCESS_KEY", seed::AWS_SECRET_ACCESS_KEY);
+    assert_eq!(ended(command).await.code, 2, "a person who writes a secret into a command line sees it there");
+    seen.holds_none_of(&secrets(&scene));
+}

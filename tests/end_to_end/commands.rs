@@ -66,11 +66,12 @@ async fn run_ends_within_five_seconds_of_a_signal_and_with_success() {
     // The worst moment: while a cloud hangs.
     scene.around.clouds.fail(Service::AcrExchange, world::clouds::Fault::Hang);
     for signal in [Signal::TERM, Signal::INT] {
+        let before = scene.around.clouds.requests(Service::AcrExchange);
         let mut command = scene.command(&["run"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
         let pid = Pid::from_raw(child.id().expect("an id").cast_signed()).expect("an id");
         scene.until_secret("signals-0", "pullmint-ecr").await;
-        let hanging = async || (scene.around.clouds.requests(Service::AcrExchange) > 0).then_some(());
+        let hanging = async || (scene.around.clouds.requests(Service::AcrExchange) > before).then_some(());
         scene.until("ACR to be asked", Duration::from_secs(10), hanging).await;
         kill_process(pid, signal).expect("a signal");
         let status = tokio::time::timeout(Duration::from_secs(5), child.wait()).await.expect("an end in time");
@@ -124,7 +125,7 @@ async fn the_schema_and_the_completions_of_every_shell_are_printed() {
 #[tokio::test]
 async fn wrong_usage_exits_with_2_and_says_what_is_right() {
     for (args, hint) in [
-        (&["rnu"][..], "run"),
+        (&["chekc"][..], "check"),
         (&["run", "--confg", "x"], "--config"),
         (&["run", "--log-format", "yaml"], "json"),
         (&["schema", "--log", "info,=,"], "--log"),

@@ -38,7 +38,7 @@ async fn a_pass_that_fails_in_part_serves_the_rest_and_exits_with_3() {
     assert_eq!(pass.code, 3, "{pass:?}");
     assert!(pass.out.contains("ecr: ask ECR in eu-west-1"), "{}", pass.out);
     assert!(pass.out.contains("  remedy: ") && pass.out.contains("ecr:GetAuthorizationToken"), "{}", pass.out);
-    assert!(pass.out.contains("Secret partial-1/pullmint-ecr: no credential yet of ecr"), "{}", pass.out);
+    assert!(pass.out.contains("Secret partial-1/pullmint-ecr: waits for a new credential of ecr"), "{}", pass.out);
     assert!(pass.out.contains("acr: fresh until 20"), "{}", pass.out);
     assert!(scene.secret("partial-1", "pullmint-acr").await.is_some());
 }

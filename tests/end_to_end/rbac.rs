@@ -36,7 +36,7 @@ async fn the_api_server_accepts_the_printed_roles_as_they_are() {
     scene.configure("ecr.toml", &format!("{ECR}service_accounts = [\"default\"]\n"));
     let printed = scene.pullmint(&["rbac", "--namespace", "roles"]).await;
     assert_eq!((printed.code, printed.err.as_str()), (0, ""), "{printed:?}");
-    assert_eq!(printed.out.matches("kind: ").count() - printed.out.matches("  kind: ").count(), 5, "{}", printed.out);
+    assert_eq!(printed.out.lines().filter(|line| line.starts_with("kind: ")).count(), 5, "{}", printed.out);
     apply(&scene.client, &printed.out, &PatchParams::apply("test").dry_run()).await;
 }
 

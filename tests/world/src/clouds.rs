@@ -164,6 +164,7 @@ impl Clouds {
         call.stale = planned == Some(Fault::Expired);
         let answer = match planned {
             Some(fault) if fault.answers() => fault.answer(service, now).await?,
+            Some(Fault::Echo) => fault::echo(&call),
             Some(Fault::Truncated) => fault::truncate(self.answer(service, place, &call).await).await,
             _ => self.answer(service, place, &call).await,
         };

@@ -29,6 +29,10 @@ impl Keys {
         keys
     }
 
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(|key| key.secret.as_str())
+    }
+
     pub(crate) fn add(&mut self, id: &str, secret: &str, session: Option<&str>, arn: String) {
         let key = Key { secret: secret.to_owned(), session: session.map(str::to_owned), arn };
         self.0.insert(id.to_owned(), key);

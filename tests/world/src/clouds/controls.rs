@@ -59,6 +59,12 @@ impl Clouds {
         self.state().vault.secrets(service)
     }
 
+    /// All that was ever issued, and the secrets of AWS's keys, permanent and temporary ones.
+    pub fn secrets(&self) -> Vec<String> {
+        let state = self.state();
+        state.vault.all().chain(state.aws.secrets()).map(str::to_owned).collect()
+    }
+
     /// How many requests a service had.
     pub fn requests(&self, service: Service) -> u64 {
         self.state().requests.get(&service).copied().unwrap_or_default()

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Service;
-use super::call::{and_header, json, registry_error, with_type};
+use super::call::{Call, and_header, json, registry_error, with_type};
 use super::{aws, azure};
 
 /// One way to fail.
@@ -34,6 +34,8 @@ pub enum Fault {
     Truncated,
     /// 200, and a body without end.
     Huge,
+    /// 400, and all that was sent, wherever an error may say something: what a client repeats of it, it leaks.
+    Echo,
     /// Served as always, but what is minted has expired a minute ago.
     Expired,
 }
@@ -75,7 +77,7 @@ impl Plan {
 impl Fault {
     /// Whether the service itself is not asked at all.
     pub(super) fn answers(self) -> bool {
-        !matches!(self, Self::Truncated | Self::Expired)
+        !matches!(self, Self::Truncated | Self::Expired | Self::Echo)
     }
 
     /// What comes instead of the service's answer; `None` ends the connection.
@@ -88,7 +90,7 @@ impl Fault {
             Self::Status(status) => with_type(status, "text/html", PAGE.to_owned()),
             Self::Garbage => with_type(200, "text/html", PAGE.to_owned()),
             Self::Huge => huge(),
-            Self::Reset | Self::Truncated | Self::Expired => return None,
+            Self::Reset | Self::Truncated | Self::Expired | Self::Echo => return None,
         })
     }
 }
@@ -132,6 +134,21 @@ fn throttled(service: Service, wait: Duration, now: Timestamp) -> Response {
         }
         _ => and_header(registry_error(429, "TOOMANYREQUESTS", "too many requests"), "retry-after", seconds),
     }
+}
+
+/// The request, in the fields of everybody's errors.
+pub(super) fn echo(call: &Call) -> Response {
+    let body = String::from_utf8_lossy(&call.body);
+    let headers: Vec<_> = call.headers.keys().map(|name| format!("{name}: {}", call.header(name.as_str()))).collect();
+    let said = format!("{} {}?{} {} {body}", call.method, call.path, call.query, headers.join(" "));
+    json(
+        400,
+        json!({
+            "error": said, "error_description": said, "message": said, "Message": said, "detail": said, "details": said,
+            "text": said, "__type": said, "code": said, "errors": [{"code": said, "message": said, "detail": said}],
+            "login_2fa_token": said,
+        }),
+    )
 }
 
 /// Begins like any token answer, so that a client which reads to the end never comes there.

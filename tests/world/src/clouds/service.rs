@@ -42,6 +42,27 @@ pub enum Service {
 }
 
 impl Service {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Sts,
+        Self::PodIdentity,
+        Self::Ecr,
+        Self::EcrPublic,
+        Self::EcrPublicToken,
+        Self::Entra,
+        Self::ManagedIdentity,
+        Self::AcrExchange,
+        Self::AcrToken,
+        Self::HubLogin,
+        Self::HubTokens,
+        Self::HubOidc,
+        Self::HubToken,
+        Self::EcrRegistry,
+        Self::EcrPublicRegistry,
+        Self::AcrRegistry,
+        Self::HubRegistry,
+    ];
+
     /// What only a client that pulls, or tries whether it could, asks.
     pub(super) const VERIFYING: [Self; 7] = [
         Self::EcrPublicToken,

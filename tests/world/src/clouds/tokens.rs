@@ -131,6 +131,10 @@ impl Vault {
         self.0.values_mut().filter(move |grant| grant.service == service)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The secrets of a service, in the order they were issued.
     pub(crate) fn secrets(&self, service: Service) -> Vec<String> {
         let mut issued: Vec<_> = self.0.iter().filter(|(_, grant)| grant.service == service).collect();
