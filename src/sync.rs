@@ -57,7 +57,11 @@ enum Key {
 /// How a write ended.
 #[derive(Debug)]
 enum Done {
-    Written(Result<PartialObjectMeta<Secret>, Setback>),
+    Written {
+        /// The version that was there before, if one was.
+        over: Option<String>,
+        answer: Result<PartialObjectMeta<Secret>, Setback>,
+    },
     Deleted(Result<(), Setback>),
     Patched(Result<ServiceAccount, Setback>),
 }
@@ -105,7 +109,8 @@ pub struct Syncer {
     /// Writes in a row that found no API server.
     outages: u32,
     writes: u64,
-    announced: u64,
+    /// The writes that the log has told of; `None` before the first word.
+    announced: Option<u64>,
     /// Whether something has changed since the last report.
     news: bool,
     next_report: Instant,
@@ -141,7 +146,7 @@ impl Syncer {
             paused_until: None,
             outages: 0,
             writes: 0,
-            announced: 0,
+            announced: None,
             news: false,
             next_report: now(),
             summary,
@@ -241,8 +246,12 @@ impl Syncer {
         }
         // What exists and may be written is ours or consents, and then edits of others give way.
         let force = observed.is_some();
+        let over = observed.map(|observed| observed.resource_version.clone());
         let (client, namespace) = (self.client.clone(), Arc::clone(namespace));
-        Some(Box::pin(async move { Done::Written(apply::secret(client, &namespace, &name, &manifest, force).await) }))
+        Some(Box::pin(async move {
+            let answer = apply::secret(client, &namespace, &name, &manifest, force).await;
+            Done::Written { over, answer }
+        }))
     }
 
     fn delete(&mut self, secret: usize, namespace: &Arc<str>) -> Option<BoxFuture<'static, Done>> {

@@ -4,6 +4,10 @@
 mod accounts;
 #[path = "sync/bed.rs"]
 mod bed;
+#[path = "sync/bytes.rs"]
+mod bytes;
+#[path = "sync/churn.rs"]
+mod churn;
 #[path = "sync/faults.rs"]
 mod faults;
 #[path = "sync/given.rs"]

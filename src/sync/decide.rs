@@ -207,3 +207,6 @@ fn at_hand(wanted: &[Wanted]) -> impl Iterator<Item = (&RegistryName, Entry)> {
 fn missing(wanted: &[Wanted]) -> Vec<RegistryName> {
     wanted.iter().filter(|wanted| wanted.entry.is_none()).map(|wanted| wanted.registry.clone()).collect()
 }
+
+#[cfg(test)]
+mod laws;

@@ -31,11 +31,10 @@ impl Syncer {
         let buried = self.memory.get_mut(key).and_then(|memory| memory.buried.take());
         let mut changed = true;
         let outcome = match (key, done) {
-            (Key::Secret(place, namespace), Done::Written(Ok(secret))) => {
+            (Key::Secret(place, namespace), Done::Written { over, answer: Ok(secret) }) => {
                 let observed = manifest::observe(&secret, &self.options.owner);
                 // An apply that found everything as it should be has changed nothing.
-                let before = self.secrets[*place].get(namespace).map(|known| known.resource_version.as_str());
-                changed = before != Some(observed.resource_version.as_str());
+                changed = over.as_ref() != Some(&observed.resource_version);
                 if buried.as_ref() != Some(&observed.uid) {
                     self.memory.entry(key.clone()).or_default().applied = Some(observed.resource_version.clone());
                     self.see_secret(*place, Arc::clone(namespace), observed);
@@ -49,10 +48,11 @@ impl Syncer {
                 }
                 Ok(())
             }
-            (_, Done::Written(Err(setback)) | Done::Patched(Err(setback)) | Done::Deleted(Err(setback))) => {
-                Err(setback)
-            }
-            (_, Done::Written(Ok(_)) | Done::Patched(Ok(_)) | Done::Deleted(Ok(()))) => Ok(()),
+            (
+                _,
+                Done::Written { answer: Err(setback), .. } | Done::Patched(Err(setback)) | Done::Deleted(Err(setback)),
+            ) => Err(setback),
+            (_, Done::Written { .. } | Done::Patched(_) | Done::Deleted(_)) => Ok(()),
         };
         if !matches!(outcome, Err(Setback::Unreachable(_))) {
             self.outages = 0;

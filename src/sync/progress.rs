@@ -95,10 +95,11 @@ impl Syncer {
             *coverage = in_force;
             news
         });
-        if self.writes > self.announced {
+        if self.announced != Some(self.writes) {
             let Summary { in_sync, waiting, refused, failing, .. } = *self.summary.borrow();
-            info!(writes = self.writes - self.announced, in_sync, waiting, refused, failing, "all is written");
-            self.announced = self.writes;
+            let writes = self.writes - self.announced.unwrap_or_default();
+            info!(writes, in_sync, waiting, refused, failing, "all is written");
+            self.announced = Some(self.writes);
         }
     }
 }

@@ -91,10 +91,8 @@ async fn works(scene: &Scene) {
 }
 
 async fn sees_nothing_else(admin: &Client, itself: &Client) {
-    let others = Secret {
-        metadata: ObjectMeta { name: Some("others".into()), ..ObjectMeta::default() },
-        ..Secret::default()
-    };
+    let others =
+        Secret { metadata: ObjectMeta { name: Some("others".into()), ..ObjectMeta::default() }, ..Secret::default() };
     for namespace in ["roled", "roled-0", "default"] {
         let created = Api::<Secret>::namespaced(admin.clone(), namespace).create(&PostParams::default(), &others).await;
         created.expect("somebody else's Secret");

@@ -28,7 +28,8 @@ pub enum Fault {
     None,
     /// Each piece of data comes later by this much.
     Latency(Duration),
-    /// Connections are made, and then nothing arrives any more, in neither direction; old connections too.
+    /// Connections are made, and nothing arrives any more, in neither direction; on old connections neither. One that
+    /// has lost data to it stays silent for ever, as behind a gateway that forgot it.
     Blackhole,
     /// New connections are closed at once. Old ones live on.
     Refuse,
@@ -40,12 +41,18 @@ struct State {
     cuts: usize,
 }
 
+#[derive(Debug, Default)]
+struct Counters {
+    open: AtomicUsize,
+    silenced: AtomicUsize,
+}
+
 /// A running proxy; dropping it closes everything.
 #[derive(Debug)]
 pub struct FaultProxy {
     address: SocketAddr,
     state: watch::Sender<State>,
-    open: Arc<AtomicUsize>,
+    counters: Arc<Counters>,
     task: JoinHandle<()>,
 }
 
@@ -56,16 +63,16 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.context(|| "binding the fault proxy")?;
         let address = listener.local_addr().context(|| "binding the fault proxy")?;
         let (state, told) = watch::channel(State::default());
-        let open = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&open);
+        let counters = Arc::new(Counters::default());
+        let counting = Arc::clone(&counters);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if told.borrow().fault != Fault::Refuse {
-                    tokio::spawn(serve(client, upstream.clone(), told.clone(), Arc::clone(&counter)));
+                    tokio::spawn(serve(client, upstream.clone(), told.clone(), Arc::clone(&counting)));
                 }
             }
         });
-        Ok(Self { address, state, open, task })
+        Ok(Self { address, state, counters, task })
     }
 
     /// Where it listens, as the address of a TLS server.
@@ -85,7 +92,12 @@ impl FaultProxy {
 
     /// How many connections are open.
     pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.counters.open.load(Ordering::Relaxed)
+    }
+
+    /// How many connections have lost data to a blackhole so far.
+    pub fn silenced(&self) -> usize {
+        self.counters.silenced.load(Ordering::Relaxed)
     }
 }
 
@@ -96,8 +108,8 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn serve(client: TcpStream, upstream: String, mut state: watch::Receiver<State>, open: Arc<AtomicUsize>) {
-    open.fetch_add(1, Ordering::Relaxed);
+async fn serve(client: TcpStream, upstream: String, state: watch::Receiver<State>, counters: Arc<Counters>) {
+    counters.open.fetch_add(1, Ordering::Relaxed);
     let cuts = state.borrow().cuts;
     let both = async {
         while state.borrow().fault == Fault::Blackhole {
@@ -109,8 +121,8 @@ async fn serve(client: TcpStream, upstream: String, mut state: watch::Receiver<S
         let (from_server, to_server) = server.into_split();
         // One end's end is the end of both, as watches need it.
         tokio::select! {
-            () = pump(from_client, to_server, state.clone()) => {}
-            () = pump(from_server, to_client, state.clone()) => {}
+            () = pump(from_client, to_server, &state, &counters) => {}
+            () = pump(from_server, to_client, &state, &counters) => {}
         }
     };
     let mut cut = state.clone();
@@ -119,14 +131,14 @@ async fn serve(client: TcpStream, upstream: String, mut state: watch::Receiver<S
         // Also when the proxy is gone.
         _ = cut.wait_for(|state| state.cuts != cuts) => {}
     }
-    open.fetch_sub(1, Ordering::Relaxed);
-    drop(state.borrow_and_update());
+    counters.open.fetch_sub(1, Ordering::Relaxed);
 }
 
 async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    mut state: watch::Receiver<State>,
+    state: &watch::Receiver<State>,
+    counters: &Counters,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -134,10 +146,9 @@ async fn pump(
         let fault = state.borrow().fault;
         match fault {
             Fault::Latency(latency) => tokio::time::sleep(latency).await,
-            // What was sent into the hole is lost, so the connection is of no use afterwards.
             Fault::Blackhole => {
-                state.wait_for(|state| state.fault != Fault::Blackhole).await.ok();
-                return;
+                counters.silenced.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<()>().await;
             }
             Fault::None | Fault::Refuse => {}
         }
