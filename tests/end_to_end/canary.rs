@@ -20,7 +20,7 @@ fn configure(scene: &Scene) {
         seed::AZURE_CLIENT,
         seed::AZURE_TENANT,
     );
-    let scoped = format!("{}repositories = [\"team/app\"]\n", ACR.replace("acme.azurecr.io", "acme.azurecr.us"));
+    let scoped = format!("{ACR}repositories = [\"team/app\"]\n");
     let personal = "provider = \"docker-hub\"\nsource = \"personal-token\"\nusername = \"acme-owner\"\n\
                     password_file = \"{hub_password}\"\n";
     let exchanged = format!(
