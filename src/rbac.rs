@@ -131,7 +131,7 @@ pub fn permissions(settings: &Settings, namespace: &str) -> Vec<Permission> {
     let own = own_rules().into_iter().map(|rule| (Some(namespace.to_owned()), rule));
     let mut permissions = Vec::new();
     for (namespace, rule) in cluster.chain(own) {
-        let names = rule.resource_names.map_or(vec![None], |names| names.into_iter().map(Some).collect());
+        let names = rule.resource_names.map_or_else(|| vec![None], |names| names.into_iter().map(Some).collect());
         for resource in rule.resources.iter().flatten() {
             for (name, verb) in names.iter().flat_map(|name| rule.verbs.iter().map(move |verb| (name, verb))) {
                 permissions.push(Permission {

@@ -40,7 +40,7 @@ mod table;
 
 use accounts::Account;
 use apply::Setback;
-use decide::{Input, Namespace, Observed, Verdict, Why};
+use decide::{Input, Namespace, Observed, Verdict};
 use desired::{Picks, Plan};
 use outcome::CONSENT;
 use queue::Queue;
@@ -208,7 +208,7 @@ impl Syncer {
         });
         let state = match verdict {
             Verdict::Create => return self.write(secret, namespace, "created", false),
-            Verdict::Replace(why) => return self.write(secret, namespace, why.as_str(), is_routine(why)),
+            Verdict::Replace(why) => return self.write(secret, namespace, why.as_str(), why.is_routine()),
             Verdict::Delete => return self.delete(secret, namespace),
             Verdict::Keep => Some(State::InSync),
             Verdict::Leave => None,
@@ -280,11 +280,6 @@ impl Syncer {
         let (client, namespace) = (self.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move { Done::Patched(apply::account(client, &namespace, &name, &patch).await) }))
     }
-}
-
-/// What happens to all copies of a Secret alike is no news of any one of them.
-fn is_routine(why: Why) -> bool {
-    matches!(why, Why::Rotated | Why::Unconfirmed)
 }
 
 /// One item for each time that a keeper published something.

@@ -111,6 +111,12 @@ pub enum Why {
 }
 
 impl Why {
+    /// Whether it happens to all copies of a Secret alike, and so is no news of any one of them.
+    #[must_use]
+    pub const fn is_routine(self) -> bool {
+        matches!(self, Self::Rotated | Self::Unconfirmed)
+    }
+
     /// The stable name, for logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
