@@ -78,8 +78,10 @@ fn is_item(line: &str) -> bool {
     line.is_empty() || line.starts_with(['"', '\'']) && line.ends_with(['"', '\''])
 }
 
+/// Ours, or a misspelling of it; a password in brackets rarely looks so.
 fn is_header(line: &str) -> bool {
-    line.trim_start().starts_with('[') && line.trim_end().ends_with(']') && !line.contains(['"', '\''])
+    let name = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    name.is_some_and(|name| name.len() <= 20 && name.chars().all(|c| c.is_ascii_lowercase() || "[] ._-".contains(c)))
 }
 
 /// Whether a key looks as if it held a secret.
@@ -114,6 +116,7 @@ mod tests {
             ("password: s", "password: ***"),
             ("s", "***"),
             ("# s", "***"),
+            ("[Pa55word]", "***"),
         ] {
             assert_eq!(line(hidden, 1, hidden), rest);
         }

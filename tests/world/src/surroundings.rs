@@ -48,6 +48,11 @@ impl Surroundings {
         self.kubeconfig = kubeconfig;
     }
 
+    /// As whom pullmint comes to the API server.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Where logs and files lie.
     pub fn dir(&self) -> &Path {
         &self.dir
