@@ -27,6 +27,9 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
+To begin with:
+  pullmint check --config ./config    tries everything and writes nothing
+
 Exit codes:
   0  all is well
   1  failed
@@ -65,7 +68,7 @@ enum Command {
         after_help = "Examples:\n  pullmint check --config ./config\n  pullmint check --output json | jq '.items[] | select(.result == \"failed\")'"
     )]
     Check(check::CheckArgs),
-    /// Print the Secrets that would be written, passwords redacted
+    /// Print the Secrets that would be written, redacted unless told otherwise
     #[command(
         after_help = "Examples:\n  pullmint render --config ./config\n  pullmint render --reveal --registry ecr | kubectl apply -n team-a -f -"
     )]

@@ -18,7 +18,7 @@ use crate::sync::summary::Summary;
 pub(super) struct OnceArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// How long the pass may take, in seconds
+    /// How long the pass may take, in seconds, waiting for the API server included
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     timeout: u64,
 }

@@ -20,7 +20,7 @@ async fn the_examples_fill_the_selected_namespaces_with_credentials_of_all_cloud
 #[tokio::test]
 async fn a_secret_is_replaced_in_all_namespaces_before_it_expires_by_one_mint_each_time() {
     let scene = Scene::start("renewal", 25).await;
-    scene.around.clouds.set_life(Service::Ecr, Duration::from_secs(12));
+    scene.around.clouds.set_life(Service::Ecr, Duration::from_secs(20));
     scene.configure("ecr.toml", ECR);
     let _pullmint = scene.run();
     let first = scene.until_secret("renewal-0", "pullmint-ecr").await;
