@@ -11,7 +11,7 @@ use crate::clouds::{Clouds, Service, seed};
 use crate::internet::Internet;
 use crate::process::Launch;
 use crate::registry::{RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
-use crate::{Context, Image, NodeOptions, Result, World};
+use crate::{Context, Image, NodeOptions, Result, World, WorldBuilder};
 
 /// The running scene; dropping it ends everything.
 #[derive(Debug)]
@@ -39,6 +39,15 @@ pub const IMAGES: [(&str, &str); 4] = [
 impl Stage {
     /// Starts all parts; `node` only where [`crate::Node::available`].
     pub async fn start(node: bool) -> Result<Self> {
+        Self::assemble(World::builder(), node).await
+    }
+
+    /// The same on a cluster that runs already, without a node of ours. pullmint is at home in `namespace`.
+    pub async fn start_on(kubeconfig: &Path, namespace: &str) -> Result<Self> {
+        Self::assemble(World::builder().running_cluster(kubeconfig, namespace), false).await
+    }
+
+    async fn assemble(builder: WorldBuilder, node: bool) -> Result<Self> {
         let clouds = Clouds::new().context(|| "making the clouds")?;
         let internet = Internet::start(clouds.clone()).await.context(|| "starting the internet")?;
         let trust = clouds.token_trust();
@@ -48,7 +57,7 @@ impl Stage {
             issuer: trust.issuer,
             keys: TokenKeys::RootCertificates(trust.rootcertbundle),
         });
-        let mut builder = World::builder().registry(RegistryOptions { auth });
+        let mut builder = builder.registry(RegistryOptions { auth });
         if node {
             let (https_proxy, ca_file) = (Some(internet.proxy_url()), Some(internet.ca_file().to_owned()));
             builder = builder.node(NodeOptions { https_proxy, ca_file, mirrors: Vec::new() });
@@ -112,7 +121,8 @@ impl Stage {
             let text = fs::read_to_string(examples.join(name)).context(|| format!("reading the example {name}"))?;
             self.configure(name, &text.replace("/run/secrets/docker-hub/token", "{hub_org_token}"))?;
         }
-        let text = fs::read_to_string(examples.join("pullmint.toml")).context(|| "reading the example pullmint.toml")?;
+        let text =
+            fs::read_to_string(examples.join("pullmint.toml")).context(|| "reading the example pullmint.toml")?;
         self.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\n{text}"))
     }
 
@@ -123,8 +133,7 @@ impl Stage {
 
     /// The environment of a pullmint that talks to this cluster and these clouds. Its trust comes from `ca_file`.
     pub fn env(&self) -> Vec<(&'static str, String)> {
-        let mut env: Vec<_> =
-            self.internet.env().into_iter().filter(|(name, _)| *name != "SSL_CERT_FILE").collect();
+        let mut env: Vec<_> = self.internet.env().into_iter().filter(|(name, _)| *name != "SSL_CERT_FILE").collect();
         for identity in &self.identities {
             env.extend(identity.env(&self.files, &self.internet));
         }

@@ -1,0 +1,136 @@
+//! Pulls with the bytes of a Secret from outside the cluster: by skopeo, or where there is none by the registry's
+//! protocol itself.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, StatusCode, header};
+use serde_json::Value;
+use world::internet::Internet;
+use world::process::find_program;
+use world::{Context, Result, WorldDir, WorldError};
+
+/// A registry client in the emulated internet.
+#[derive(Debug)]
+pub(super) enum Puller {
+    Skopeo { program: PathBuf, env: Vec<(&'static str, String)>, dir: WorldDir },
+    Plain(Client),
+}
+
+impl Puller {
+    pub(super) fn new(internet: &Internet, dir: &WorldDir) -> Result<Self> {
+        if let Some(program) = find_program("skopeo") {
+            return Ok(Self::Skopeo { program, env: internet.env(), dir: dir.clone() });
+        }
+        let ca = std::fs::read(internet.ca_file()).context(|| "reading the test CA")?;
+        let ca = reqwest::Certificate::from_pem(&ca).context(|| "reading the test CA")?;
+        let proxy = reqwest::Proxy::https(internet.proxy_url()).context(|| "naming the proxy")?;
+        let client = Client::builder().proxy(proxy).tls_certs_only([ca]).build();
+        Ok(Self::Plain(client.context(|| "making an HTTP client")?))
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Skopeo { .. } => "skopeo",
+            Self::Plain(_) => "a plain registry client",
+        }
+    }
+
+    /// Pulls `HOST/REPOSITORY:1`; tells how long it took, or with what words it was refused.
+    pub(super) async fn pull(&self, image: (&str, &str), docker_config: &[u8]) -> Result<Duration, String> {
+        let started = Instant::now();
+        match self {
+            Self::Skopeo { program, env, dir } => {
+                let files = dir.subdir("pulls").map_err(|error| error.to_string())?;
+                let files = tempfile::tempdir_in(files).map_err(|error| error.to_string())?;
+                let auth = files.path().join("auth.json");
+                std::fs::write(&auth, docker_config).map_err(|error| error.to_string())?;
+                let mut command = tokio::process::Command::new(program);
+                command.args(["--insecure-policy", "copy", "--quiet", "--authfile"]).arg(&auth);
+                command.arg(format!("docker://{}/{}:1", image.0, image.1));
+                command.arg(format!("dir:{}", files.path().join("image").display()));
+                let output = command.envs(env.iter().cloned()).kill_on_drop(true).output().await;
+                let output = output.map_err(|error| error.to_string())?;
+                if !output.status.success() {
+                    return Err(last_words(&String::from_utf8_lossy(&output.stderr)));
+                }
+            }
+            Self::Plain(client) => plain(client, image, docker_config).await.map_err(|error| error.to_string())?,
+        }
+        Ok(started.elapsed())
+    }
+}
+
+/// The end of skopeo's chain of causes, which is what the registry said.
+fn last_words(stderr: &str) -> String {
+    let line = stderr.lines().last().unwrap_or_default();
+    let message = line.split("msg=").last().unwrap_or(line).trim_matches('"').replace("\\\"", "\"");
+    let from = message.find("reading manifest").or_else(|| message.find("invalid status")).unwrap_or(0);
+    message[from..].to_owned()
+}
+
+/// Gets the manifest and its layers.
+async fn plain(client: &Client, (host, repository): (&str, &str), docker_config: &[u8]) -> Result<()> {
+    let (key, host) = match host {
+        "docker.io" => ("https://index.docker.io/v1/", "registry-1.docker.io"),
+        host => (host, host),
+    };
+    let config: Value = serde_json::from_slice(docker_config).context(|| "reading the Secret")?;
+    let auth = config["auths"][key]["auth"].as_str().context_none(|| format!("the Secret has no entry {key}"))?;
+    let url = format!("https://{host}/v2/{repository}/manifests/1");
+    let basic = format!("Basic {auth}");
+    let mut authorization = basic.clone();
+    let asked = get(client, &url, &authorization).await?;
+    let manifest = match asked.status() {
+        StatusCode::UNAUTHORIZED => {
+            let challenge = asked.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
+            let challenge = challenge.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
+            let part = |name: &str| {
+                challenge
+                    .split(',')
+                    .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"'))
+            };
+            let realm = part("realm").context_none(|| "401 Unauthorized".to_owned())?;
+            let scope = format!("repository:{repository}:pull");
+            let token_url = reqwest::Url::parse_with_params(
+                realm,
+                [("service", part("service").unwrap_or_default()), ("scope", &scope)],
+            );
+            let token = get(client, token_url.context(|| "reading the challenge")?.as_str(), &basic).await?;
+            let token: Value = good(token)?.json().await.context(|| "reading the token")?;
+            let token = token["token"].as_str().or(token["access_token"].as_str()).unwrap_or_default();
+            authorization = format!("Bearer {token}");
+            good(get(client, &url, &authorization).await?)?
+        }
+        _ => good(asked)?,
+    };
+    let manifest: Value = manifest.json().await.context(|| "reading the manifest")?;
+    for layer in manifest["layers"].as_array().into_iter().flatten() {
+        let blob = format!("https://{host}/v2/{repository}/blobs/{}", layer["digest"].as_str().unwrap_or_default());
+        good(get(client, &blob, &authorization).await?)?.bytes().await.context(|| "reading a layer")?;
+    }
+    Ok(())
+}
+
+async fn get(client: &Client, url: &str, authorization: &str) -> Result<reqwest::Response> {
+    let request = client.get(url).header(header::AUTHORIZATION, authorization);
+    let request = request.header(header::ACCEPT, "application/vnd.oci.image.manifest.v1+json, */*");
+    request.send().await.context(|| format!("asking {url}"))
+}
+
+fn good(answer: reqwest::Response) -> Result<reqwest::Response> {
+    match answer.status() {
+        status if status.is_success() => Ok(answer),
+        status => Err(WorldError::new(format!("{} says {status}", answer.url().host_str().unwrap_or_default()))),
+    }
+}
+
+trait OrSay<T> {
+    fn context_none(self, what: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T> OrSay<T> for Option<T> {
+    fn context_none(self, what: impl FnOnce() -> String) -> Result<T> {
+        self.ok_or_else(|| WorldError::new(what()))
+    }
+}

@@ -1,0 +1,123 @@
+//! What the demo prints: one line for each thing that happened, and on a terminal a live line below them.
+
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The terminal, or the file that stands in for it. Lines come from several tasks.
+#[derive(Debug)]
+pub(super) struct Screen {
+    live: ProgressBar,
+    colours: bool,
+    began: Instant,
+    failures: Mutex<usize>,
+}
+
+/// Colours by what they say, as ANSI codes.
+#[derive(Clone, Copy)]
+enum Colour {
+    Good = 32,
+    News = 36,
+    Bad = 31,
+    Odd = 33,
+    Faint = 2,
+    Bold = 1,
+}
+
+impl Screen {
+    pub(super) fn new() -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let live = match terminal {
+            true => ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()),
+            false => ProgressBar::hidden(),
+        };
+        let style = if plain { "{spinner} {wide_msg}" } else { "{spinner:.cyan} {wide_msg:.dim}" };
+        live.set_style(ProgressStyle::with_template(style).expect("the template above is well formed"));
+        live.enable_steady_tick(Duration::from_millis(100));
+        Self { live, colours: terminal && !plain, began: Instant::now(), failures: Mutex::default() }
+    }
+
+    /// A title, or words of explanation.
+    pub(super) fn title(&self, text: &str) {
+        self.print(&self.paint(Colour::Bold, text));
+    }
+
+    /// A line without mark and time.
+    pub(super) fn plain(&self, text: &str) {
+        self.print(text);
+    }
+
+    /// Something that should be so is so.
+    pub(super) fn good(&self, what: &str, text: &str) {
+        self.line(Colour::Good, "✔", what, text);
+    }
+
+    /// Something that pullmint did.
+    pub(super) fn news(&self, what: &str, text: &str) {
+        self.line(Colour::News, "•", what, text);
+    }
+
+    /// Something that the demo itself does to see what comes of it.
+    pub(super) fn act(&self, what: &str, text: &str) {
+        self.line(Colour::Faint, "→", what, text);
+    }
+
+    /// Something worth knowing that is no failure.
+    pub(super) fn odd(&self, what: &str, text: &str) {
+        self.line(Colour::Odd, "!", what, text);
+    }
+
+    /// Something that should be so is not.
+    pub(super) fn bad(&self, what: &str, text: &str) {
+        *self.failures.lock().expect("no panic while counting") += 1;
+        self.line(Colour::Bad, "✘", what, text);
+    }
+
+    /// How many [`Screen::bad`] lines there were.
+    pub(super) fn failures(&self) -> usize {
+        *self.failures.lock().expect("no panic while counting")
+    }
+
+    /// What goes on just now; seen on a terminal only.
+    pub(super) fn now(&self, text: String) {
+        self.live.set_message(text);
+    }
+
+    /// Takes the live line away.
+    pub(super) fn still(&self) {
+        self.live.finish_and_clear();
+    }
+
+    /// Since the demo began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn line(&self, colour: Colour, mark: &str, what: &str, text: &str) {
+        let time = self.paint(Colour::Faint, &format!("{:>6.1} s", self.elapsed().as_secs_f64()));
+        self.print(&format!("{time}  {} {text}", self.paint(colour, &format!("{mark} {what:<10}"))));
+    }
+
+    fn paint(&self, colour: Colour, text: &str) -> String {
+        match self.colours {
+            true => format!("\x1b[{}m{text}\x1b[0m", colour as u8),
+            false => text.to_owned(),
+        }
+    }
+
+    fn print(&self, line: &str) {
+        self.live.suspend(|| println!("{line}"));
+    }
+}
+
+/// A duration as people say it: `8 ms`, `0.43 s`, `27 s`.
+pub(super) fn spell(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 0.1 => format!("{:.0} ms", seconds * 1000.0),
+        seconds if seconds < 10.0 => format!("{seconds:.2} s"),
+        seconds => format!("{seconds:.0} s"),
+    }
+}
