@@ -8,6 +8,7 @@
 //!             └─ Show        what a user would do, and what must come of it
 //! ```
 
+mod acts;
 mod log;
 mod options;
 mod pods;
@@ -17,45 +18,38 @@ mod screen;
 mod secrets;
 mod show;
 
-use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Result;
 use tokio::time::{Instant, sleep, sleep_until};
-use world::Result;
 
-use options::Options;
+pub use options::DemoOptions;
 use scenery::Scenery;
-use screen::Screen;
+pub use screen::Screen;
 use show::Show;
 
-/// Runs it to its end, or until `told_to_end`. Fails where something that should be seen was not.
-pub(super) async fn run(program: Option<PathBuf>, told_to_end: impl Future<Output = Result<()>>) -> Result<ExitCode> {
-    let options = Options::new(program)?;
-    let screen = Arc::new(Screen::new());
+/// Runs it to its end, or until `told_to_end`; tells whether everything was seen that should be.
+pub async fn run(options: &DemoOptions, screen: Screen, told_to_end: impl Future<Output = Result<()>>) -> Result<bool> {
+    let screen = Arc::new(screen);
     let mut told_to_end = pin!(told_to_end);
     let scenery = tokio::select! {
-        scenery = Scenery::build(&options, &screen) => scenery?,
+        scenery = Scenery::build(options, &screen) => scenery,
         told = &mut told_to_end => {
             screen.still();
-            told?;
-            return Ok(ExitCode::SUCCESS);
+            return told.map(|()| true);
         }
     };
-    let shown = show(&options, &scenery, &screen, told_to_end).await;
+    let scenery = scenery.inspect_err(|_| screen.still())?;
+    let shown = show(options, &scenery, &screen, told_to_end).await;
     let struck = scenery.strike(&screen).await;
     screen.still();
-    shown.and(struck)?;
-    Ok(match screen.failures() {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    shown.and(struck).map(|()| screen.failures() == 0)
 }
 
 async fn show(
-    options: &Options,
+    options: &DemoOptions,
     scenery: &Scenery,
     screen: &Arc<Screen>,
     mut told_to_end: Pin<&mut impl Future<Output = Result<()>>>,

@@ -1,12 +1,11 @@
 //! Starts a world for hand work, or builds its programs ahead of time.
 
-mod demo;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
+use world::demo::{self, DemoOptions, Screen};
 use world::{Context, Image, NodeOptions, RegistryOptions, Result, World};
 
 #[derive(Parser)]
@@ -45,7 +44,10 @@ async fn main() -> Result<ExitCode> {
         Command::Build => until_told_to_end(world::binaries::build_all()).await?,
         Command::Up { node, registry } => until_told_to_end(up(node, registry)).await?,
         // It has things to put away before it ends.
-        Command::Demo { program } => return demo::run(program, told_to_end()).await,
+        Command::Demo { program } => {
+            let as_claimed = demo::run(&DemoOptions::new(program)?, Screen::terminal(), told_to_end()).await?;
+            return Ok(if as_claimed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

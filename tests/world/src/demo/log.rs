@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::{Context, Result};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::task::JoinHandle;
-use world::{Context, Result};
 
 use super::screen::{Screen, spell};
 use super::secrets::left;

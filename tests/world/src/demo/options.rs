@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use world::{Result, WorldError};
+use crate::{Result, WorldError};
 
 /// Seconds without `DEMO_SECONDS`.
 const USUAL: u64 = 120;
@@ -14,16 +14,18 @@ const LIFE: Duration = Duration::from_secs(60);
 
 /// How the demo is to be.
 #[derive(Clone, Debug)]
-pub(super) struct Options {
-    pub(super) program: PathBuf,
+pub struct DemoOptions {
+    /// pullmint.
+    pub program: PathBuf,
     /// From the start of pullmint on.
-    pub(super) time: Duration,
+    pub time: Duration,
     /// Somebody's cluster, in place of one of our own.
-    pub(super) kubeconfig: Option<PathBuf>,
+    pub kubeconfig: Option<PathBuf>,
 }
 
-impl Options {
-    pub(super) fn new(program: Option<PathBuf>) -> Result<Self> {
+impl DemoOptions {
+    /// What the environment says, with pullmint beside this program if none is named.
+    pub fn new(program: Option<PathBuf>) -> Result<Self> {
         let program = match program {
             Some(program) => program,
             None => beside_this_program()?,

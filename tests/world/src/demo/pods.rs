@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::node::pod;
+use crate::{Context, Result, WorldError};
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client, Resource};
-use world::node::pod;
-use world::{Context, Result, WorldError};
 
 /// Makes a pod that pulls an image each time it starts, present or not.
 pub(super) async fn create(client: &Client, node: &str, at: (&str, &str), image: &str, secret: &str) -> Result<()> {
@@ -76,8 +76,10 @@ fn waits_for(pod: Option<&Pod>) -> Option<String> {
     statuses(pod).find_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.clone())
 }
 
-/// `213ms` of `Successfully pulled image "…" in 213ms (213ms including waiting). Image size: …`.
+/// `213 ms` of `Successfully pulled image "…" in 213ms (213ms including waiting). Image size: …`.
 fn time_of(message: &str) -> String {
     let after = message.split(" in ").nth(1).unwrap_or_default();
-    after.split(' ').next().unwrap_or_default().to_owned()
+    let time = after.split(' ').next().unwrap_or_default();
+    let unit = time.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(time.len());
+    format!("{} {}", &time[..unit], &time[unit..])
 }

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::internet::Internet;
+use crate::process::find_program;
+use crate::{Context, Result, WorldDir, WorldError};
 use reqwest::{Client, StatusCode, header};
 use serde_json::Value;
-use world::internet::Internet;
-use world::process::find_program;
-use world::{Context, Result, WorldDir, WorldError};
 
 /// A registry client in the emulated internet.
 #[derive(Debug)]
@@ -65,8 +65,9 @@ impl Puller {
 fn last_words(stderr: &str) -> String {
     let line = stderr.lines().last().unwrap_or_default();
     let message = line.split("msg=").last().unwrap_or(line).trim_matches('"').replace("\\\"", "\"");
-    let from = message.find("reading manifest").or_else(|| message.find("invalid status")).unwrap_or(0);
-    message[from..].to_owned()
+    let from = ["denied: ", "unauthorized: "].iter().find_map(|word| message.find(word));
+    let said = message[from.unwrap_or(0)..].split(", visit ").next().unwrap_or_default();
+    said.trim_end_matches('.').to_owned()
 }
 
 /// Gets the manifest and its layers.

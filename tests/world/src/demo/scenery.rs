@@ -5,12 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::{Context, Node, Result, Stage, WorldError, create_namespaces};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, ResourceExt};
-use world::{Context, Node, Result, Stage, WorldError, create_namespaces};
 
-use super::options::Options;
+use super::options::DemoOptions;
 use super::pods;
 use super::pull::Puller;
 use super::screen::{Screen, spell};
@@ -36,7 +36,7 @@ pub(super) struct Scenery {
 }
 
 impl Scenery {
-    pub(super) async fn build(options: &Options, screen: &Screen) -> Result<Self> {
+    pub(super) async fn build(options: &DemoOptions, screen: &Screen) -> Result<Self> {
         header(options, screen);
         screen.now("starting the cluster, the registry and the clouds".to_owned());
         let started = Instant::now();
@@ -151,7 +151,7 @@ fn configure(stage: &Stage, prefix: &str) -> Result<()> {
     fs::write(&file, text).context(|| "writing pullmint.toml")
 }
 
-fn header(options: &Options, screen: &Screen) {
+fn header(options: &DemoOptions, screen: &Screen) {
     let cluster = match &options.kubeconfig {
         Some(theirs) => format!("yours, by {}; what is made there is deleted at the end", theirs.display()),
         None => "a real one on this machine: etcd, kube-apiserver, kube-controller-manager".to_owned(),

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The terminal, or the file that stands in for it. Lines come from several tasks.
-#[derive(Debug)]
-pub(super) struct Screen {
+/// Where the text of a line begins, for texts of several lines.
+pub(super) const INDENT: &str = "                        ";
+
+/// The terminal, or what stands in for it. Lines come from several tasks.
+pub struct Screen {
     live: ProgressBar,
     colours: bool,
+    print: Box<dyn Fn(&str) + Send + Sync>,
     began: Instant,
     failures: Mutex<usize>,
 }
@@ -27,17 +30,25 @@ enum Colour {
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
+    /// Standard output: with colours and a live line only where that is a terminal, and colours only without
+    /// `NO_COLOR`.
+    pub fn terminal() -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let live = match terminal {
-            true => ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()),
-            false => ProgressBar::hidden(),
-        };
-        let style = if plain { "{spinner} {wide_msg}" } else { "{spinner:.cyan} {wide_msg:.dim}" };
-        live.set_style(ProgressStyle::with_template(style).expect("the template above is well formed"));
-        live.enable_steady_tick(Duration::from_millis(100));
-        Self { live, colours: terminal && !plain, began: Instant::now(), failures: Mutex::default() }
+        let colours = terminal && !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let mut screen = Self::new(|line| println!("{line}"));
+        if terminal {
+            let style = if colours { "{spinner:.cyan} {wide_msg:.dim}" } else { "{spinner} {wide_msg}" };
+            screen.live = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+            screen.live.set_style(ProgressStyle::with_template(style).expect("the template above is well formed"));
+            screen.live.enable_steady_tick(Duration::from_millis(100));
+        }
+        Self { colours, ..screen }
+    }
+
+    /// Plain lines, for whoever collects them.
+    pub fn new(print: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let (live, began) = (ProgressBar::hidden(), Instant::now());
+        Self { live, colours: false, print: Box::new(print), began, failures: Mutex::default() }
     }
 
     /// A title, or words of explanation.
@@ -109,7 +120,7 @@ impl Screen {
     }
 
     fn print(&self, line: &str) {
-        self.live.suspend(|| println!("{line}"));
+        self.live.suspend(|| (self.print)(line));
     }
 }
 
@@ -119,5 +130,11 @@ pub(super) fn spell(time: Duration) -> String {
         seconds if seconds < 0.1 => format!("{:.0} ms", seconds * 1000.0),
         seconds if seconds < 10.0 => format!("{seconds:.2} s"),
         seconds => format!("{seconds:.0} s"),
+    }
+}
+
+impl std::fmt::Debug for Screen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Screen").field("failures", &self.failures()).finish_non_exhaustive()
     }
 }
