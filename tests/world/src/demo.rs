@@ -68,7 +68,7 @@ async fn show(
         }
     };
     let live = async {
-        loop {
+        while show.has_ended().is_none() {
             let left = end.saturating_duration_since(Instant::now()).as_secs();
             screen.now(format!("{left} s to go · lives of the credentials in force: {}", show.lives()));
             sleep(Duration::from_millis(200)).await;

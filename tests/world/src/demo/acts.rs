@@ -11,7 +11,7 @@ use serde_json::json;
 use super::pods;
 use super::scenery::{ECR, WEB, create_namespace};
 use super::screen::{INDENT, spell};
-use super::secrets::Seen;
+use super::secrets::{SPOILED, Seen};
 use super::show::{REGISTRIES, Show};
 use crate::{Context, Result, WorldError};
 
@@ -71,7 +71,7 @@ impl Show<'_> {
         let (place, name) = (self.team(5), "pullmint-docker-hub");
         let Some(old) = self.secrets.get(&place, name) else { return Ok(None) };
         let api: Api<Secret> = Api::namespaced(self.scenery.client.clone(), &place);
-        let spoiled = json!({"stringData": {".dockerconfigjson": "{\"auths\":{}}"}});
+        let spoiled = json!({"stringData": {".dockerconfigjson": SPOILED}});
         let started = Instant::now();
         let patched = api.patch(name, &PatchParams::default(), &Patch::Merge(spoiled)).await;
         let version = patched.context(|| "editing a Secret")?.metadata.resource_version.unwrap_or_default();
@@ -95,8 +95,15 @@ impl Show<'_> {
         )))
     }
 
+    /// Waits until every namespace has another credential than the old one.
     pub(super) async fn until_renewed(&self, secret: &str, old: &Seen) -> Result<Option<String>> {
-        self.until_secret(&self.team(0), secret, |seen| seen.minted_at != old.minted_at).await;
+        let names = &self.scenery.selected;
+        self.secrets
+            .until(|all| {
+                let now = |name: &String| all.get(&(name.clone(), secret.to_owned()));
+                names.iter().all(|name| now(name).is_some_and(|seen| seen.minted_at != old.minted_at)).then_some(())
+            })
+            .await;
         Ok(None)
     }
 

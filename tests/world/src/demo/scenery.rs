@@ -14,6 +14,7 @@ use super::options::DemoOptions;
 use super::pods;
 use super::pull::Puller;
 use super::screen::{Screen, spell};
+use super::secrets::SPOILED;
 
 /// How many namespaces the configuration selects, and how many it does not.
 const SELECTED: usize = 16;
@@ -90,14 +91,14 @@ impl Scenery {
                 let refused = tokio::time::timeout(Duration::from_secs(30), refused).await;
                 refused.context(|| "waiting for a refused pull")??
             }
-            None => match self.puller.pull(ECR, br#"{"auths":{}}"#).await {
+            None => match self.puller.pull(ECR, SPOILED.as_bytes()).await {
                 Ok(_) => return Err(WorldError::new("the registry lets everybody in")),
                 Err(why) => why,
             },
         };
         let who =
             if self.stage.world.node.is_some() { format!("pod {place}/{WEB}") } else { self.puller.name().to_owned() };
-        screen.good("refused", &format!("{who}: {refused}, as there is no credential for {host} yet"));
+        screen.good("refused", &format!("{who}: {refused}; no credential yet for {host}"));
         Ok(())
     }
 

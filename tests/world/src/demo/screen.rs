@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Where the text of a line begins, for texts of several lines.
-pub(super) const INDENT: &str = "                        ";
+pub(super) const INDENT: &str = "                       ";
 
 /// The terminal, or what stands in for it. Lines come from several tasks.
 pub struct Screen {

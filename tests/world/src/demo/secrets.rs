@@ -14,6 +14,9 @@ use tokio::task::JoinHandle;
 
 use super::screen::{Screen, spell};
 
+/// A docker config that opens nothing: what careless editing leaves behind.
+pub(super) const SPOILED: &str = r#"{"auths":{}}"#;
+
 /// One Secret as last seen.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -53,7 +56,7 @@ impl Secrets {
                         let (key, secret) = (key(&secret), read(&secret));
                         let changed =
                             all.borrow().get(&key).is_none_or(|old| old.docker_config != secret.docker_config);
-                        if changed {
+                        if changed && secret.docker_config != SPOILED.as_bytes() {
                             written.send_modify(|count| *count += 1);
                             rounds.note(&key, &secret);
                         }
@@ -94,7 +97,7 @@ impl Secrets {
         each.collect::<Vec<_>>().join(" · ")
     }
 
-    /// How many times a Secret got other content.
+    /// How many times a Secret got other content by pullmint.
     pub(super) fn writes(&self) -> u64 {
         *self.written.borrow()
     }

@@ -2,6 +2,7 @@
 //! whose time runs out is a failure.
 
 use std::collections::BTreeSet;
+use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ pub(super) struct Show<'a> {
     pub(super) scenery: &'a Scenery,
     pub(super) screen: &'a Screen,
     life: Duration,
-    pullmint: Process,
+    pullmint: Mutex<Process>,
     log: Log,
     pub(super) secrets: Secrets,
     pub(super) began: Instant,
@@ -50,7 +51,16 @@ impl<'a> Show<'a> {
             scenery.stage.pullmint("pullmint", &options.program, &["run", "--log-format", "json"]).start()?;
         screen.act("pullmint", &format!("{} run --log-format json", options.program_name()));
         let log = Log::follow(&pullmint.log(), screen.clone())?;
-        Ok(Self { scenery, screen, life: options.life(), pullmint, log, secrets, began, pulls: Mutex::default() })
+        Ok(Self {
+            scenery,
+            screen,
+            life: options.life(),
+            pullmint: Mutex::new(pullmint),
+            log,
+            secrets,
+            began,
+            pulls: Mutex::default(),
+        })
     }
 
     /// What is left of the life of the credentials in force.
@@ -94,24 +104,27 @@ impl<'a> Show<'a> {
         self.step("pulled", BACK_OFF, self.pull("later", "pullmint-ecr", ECR)).await;
     }
 
+    /// How pullmint ended, if it did, which it never should by itself.
+    pub(super) fn has_ended(&self) -> Option<ExitStatus> {
+        self.pullmint.lock().expect("no panic while asking").status()
+    }
+
     /// Ends pullmint and sums up.
-    pub(super) fn finish(mut self) {
-        if let Some(status) = self.pullmint.status() {
-            self.screen.bad("pullmint", &format!("ended before it was told to: {status}"));
+    pub(super) fn finish(self) {
+        if let Some(status) = self.has_ended() {
+            self.screen.bad("pullmint", &format!("ended by itself: {status}"));
         }
-        self.pullmint.stop();
-        let (mints, count) = (self.log.mints(), |number: u64, what: &str| format!("{number} {what}"));
-        let (all, registries) = (mints.values().sum::<u64>(), mints.len() as u64);
-        let served = self.secrets.namespaces().intersection(&self.places()).count() as u64;
-        let parts = [
-            count(all, "mints"),
-            count(all - registries, "renewals"),
-            count(self.secrets.writes(), "writes"),
-            count(served, "namespaces"),
-            count(*self.pulls.lock().expect("no panic while counting"), "images pulled"),
-        ];
+        self.pullmint.lock().expect("no panic while asking").stop();
+        let mints = self.log.mints();
+        let (all, first) = (mints.values().sum::<u64>(), mints.len() as u64);
+        let served = self.secrets.namespaces().intersection(&self.places()).count();
+        let (writes, pulls) = (self.secrets.writes(), *self.pulls.lock().expect("no panic while counting"));
+        let (time, renewals) = (spell(self.began.elapsed()), all - first);
         self.screen.plain("");
-        self.screen.title(&format!("In {}: {}.", spell(self.began.elapsed()), parts.join(", ")));
+        self.screen.title(&format!(
+            "In {time}: {all} mints, {renewals} of them renewals; {writes} Secrets written in {served} namespaces; \
+             {pulls} images pulled."
+        ));
         match self.screen.failures() {
             0 => {}
             1 => self.screen.title("One thing did not happen as it should: see ✘."),
