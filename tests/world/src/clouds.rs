@@ -185,7 +185,6 @@ impl Clouds {
 }
 
 /// The clock that the clouds' own is set by.
-#[expect(clippy::disallowed_methods, reason = "an emulated cloud is where a cloud's time comes from")]
 fn system_time() -> Timestamp {
     Timestamp::now()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::internet::Internet;
 use crate::process::find_program;
 use crate::{Context, Result, WorldDir, WorldError};
-use reqwest::{Client, StatusCode, header};
+use reqwest::{Client, StatusCode, Url, header};
 use serde_json::Value;
 
 /// A registry client in the emulated internet.
@@ -70,51 +70,55 @@ fn last_words(stderr: &str) -> String {
     said.trim_end_matches('.').to_owned()
 }
 
-/// Gets the manifest and its layers.
+/// Gets the manifest and its layers, as the registry's protocol has it: at first with what there is, and after a
+/// challenge with a bearer token.
 async fn plain(client: &Client, (host, repository): (&str, &str), docker_config: &[u8]) -> Result<()> {
     let (key, host) = match host {
         "docker.io" => ("https://index.docker.io/v1/", "registry-1.docker.io"),
         host => (host, host),
     };
     let config: Value = serde_json::from_slice(docker_config).context(|| "reading the Secret")?;
-    let auth = config["auths"][key]["auth"].as_str().context_none(|| format!("the Secret has no entry {key}"))?;
+    // Without an entry it asks as nobody, as the kubelet does.
+    let mut authorization = config["auths"][key]["auth"].as_str().map(|auth| format!("Basic {auth}"));
     let url = format!("https://{host}/v2/{repository}/manifests/1");
-    let basic = format!("Basic {auth}");
-    let mut authorization = basic.clone();
-    let asked = get(client, &url, &authorization).await?;
-    let manifest = match asked.status() {
-        StatusCode::UNAUTHORIZED => {
-            let challenge = asked.headers().get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
-            let challenge = challenge.and_then(|text| text.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
-            let part = |name: &str| {
-                challenge
-                    .split(',')
-                    .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"'))
-            };
-            let realm = part("realm").context_none(|| "401 Unauthorized".to_owned())?;
-            let scope = format!("repository:{repository}:pull");
-            let token_url = reqwest::Url::parse_with_params(
-                realm,
-                [("service", part("service").unwrap_or_default()), ("scope", &scope)],
-            );
-            let token = get(client, token_url.context(|| "reading the challenge")?.as_str(), &basic).await?;
-            let token: Value = good(token)?.json().await.context(|| "reading the token")?;
-            let token = token["token"].as_str().or(token["access_token"].as_str()).unwrap_or_default();
-            authorization = format!("Bearer {token}");
-            good(get(client, &url, &authorization).await?)?
-        }
-        _ => good(asked)?,
-    };
-    let manifest: Value = manifest.json().await.context(|| "reading the manifest")?;
+    let mut answer = get(client, &url, authorization.as_deref()).await?;
+    if let Some(challenge) = challenge(&answer) {
+        let scope = format!("repository:{repository}:pull");
+        let bearer = bearer(client, &challenge, &scope, authorization.as_deref()).await?;
+        authorization = Some(format!("Bearer {bearer}"));
+        answer = get(client, &url, authorization.as_deref()).await?;
+    }
+    let manifest: Value = good(answer)?.json().await.context(|| "reading the manifest")?;
     for layer in manifest["layers"].as_array().into_iter().flatten() {
         let blob = format!("https://{host}/v2/{repository}/blobs/{}", layer["digest"].as_str().unwrap_or_default());
-        good(get(client, &blob, &authorization).await?)?.bytes().await.context(|| "reading a layer")?;
+        good(get(client, &blob, authorization.as_deref()).await?)?.bytes().await.context(|| "reading a layer")?;
     }
     Ok(())
 }
 
-async fn get(client: &Client, url: &str, authorization: &str) -> Result<reqwest::Response> {
-    let request = client.get(url).header(header::AUTHORIZATION, authorization);
+/// `realm="…",service="…"` of an answer that wants a bearer token.
+fn challenge(answer: &reqwest::Response) -> Option<String> {
+    let header = answer.headers().get(header::WWW_AUTHENTICATE)?.to_str().ok()?;
+    let wanted = answer.status() == StatusCode::UNAUTHORIZED;
+    wanted.then(|| header.strip_prefix("Bearer ").map(str::to_owned)).flatten()
+}
+
+async fn bearer(client: &Client, challenge: &str, scope: &str, authorization: Option<&str>) -> Result<String> {
+    let part = |name: &str| {
+        let mut parts = challenge.split(',').map(str::trim);
+        parts.find_map(|part| part.strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"')).unwrap_or_default()
+    };
+    let url = Url::parse_with_params(part("realm"), [("service", part("service")), ("scope", scope)]);
+    let answer = get(client, url.context(|| "reading the challenge")?.as_str(), authorization).await?;
+    let token: Value = good(answer)?.json().await.context(|| "reading the token")?;
+    Ok(token["token"].as_str().or(token["access_token"].as_str()).unwrap_or_default().to_owned())
+}
+
+async fn get(client: &Client, url: &str, authorization: Option<&str>) -> Result<reqwest::Response> {
+    let mut request = client.get(url);
+    if let Some(value) = authorization {
+        request = request.header(header::AUTHORIZATION, value);
+    }
     let request = request.header(header::ACCEPT, "application/vnd.oci.image.manifest.v1+json, */*");
     request.send().await.context(|| format!("asking {url}"))
 }
@@ -123,15 +127,5 @@ fn good(answer: reqwest::Response) -> Result<reqwest::Response> {
     match answer.status() {
         status if status.is_success() => Ok(answer),
         status => Err(WorldError::new(format!("{} says {status}", answer.url().host_str().unwrap_or_default()))),
-    }
-}
-
-trait OrSay<T> {
-    fn context_none(self, what: impl FnOnce() -> String) -> Result<T>;
-}
-
-impl<T> OrSay<T> for Option<T> {
-    fn context_none(self, what: impl FnOnce() -> String) -> Result<T> {
-        self.ok_or_else(|| WorldError::new(what()))
     }
 }

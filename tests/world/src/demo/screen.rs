@@ -34,10 +34,11 @@ impl Screen {
     /// `NO_COLOR`.
     pub fn terminal() -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let colours = terminal && !std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let mut screen = Self::new(|line| println!("{line}"));
         if terminal {
-            let style = if colours { "{spinner:.cyan} {wide_msg:.dim}" } else { "{spinner} {wide_msg}" };
+            // Not as wide as the terminal: else its echo of Ctrl-C would break the line.
+            let style = if colours { "{spinner:.cyan} {msg:.dim}" } else { "{spinner} {msg}" };
             screen.live = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
             screen.live.set_style(ProgressStyle::with_template(style).expect("the template above is well formed"));
             screen.live.enable_steady_tick(Duration::from_millis(100));

@@ -120,10 +120,11 @@ impl<'a> Show<'a> {
         let served = self.secrets.namespaces().intersection(&self.places()).count();
         let (writes, pulls) = (self.secrets.writes(), *self.pulls.lock().expect("no panic while counting"));
         let (time, renewals) = (spell(self.began.elapsed()), all - first);
+        let images = if pulls == 1 { "image" } else { "images" };
         self.screen.plain("");
         self.screen.title(&format!(
             "In {time}: {all} mints, {renewals} of them renewals; {writes} Secrets written in {served} namespaces; \
-             {pulls} images pulled."
+             {pulls} {images} pulled."
         ));
         match self.screen.failures() {
             0 => {}

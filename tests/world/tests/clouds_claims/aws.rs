@@ -20,7 +20,6 @@ pub(crate) fn user() -> Credentials {
     Credentials::new(seed::AWS_ACCESS_KEY_ID, seed::AWS_SECRET_ACCESS_KEY, None, None, "test")
 }
 
-#[expect(clippy::disallowed_methods, reason = "a client signs by its own clock")]
 fn system_time() -> SystemTime {
     SystemTime::now()
 }
