@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 CARGO_DENY := 0.20.2
+BUILT := $(or $(CARGO_TARGET_DIR),target)/debug
 export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
 
 .PHONY: help demo test bench lint deny build world
@@ -14,11 +15,14 @@ help: ## What can be made
 build: ## The release binary: target/release/pullmint
 	$(CARGO) build --release --locked
 
-demo: build world ## See it work: a real cluster, a real registry, emulated clouds (DEMO_SECONDS=120)
-	$(CARGO) run --locked --quiet --release --package world -- demo
+demo: world ## See it work: a real cluster, a real registry, emulated clouds (DEMO_SECONDS=120, DEMO_KUBECONFIG=your own)
+	@$(BUILT)/world demo
 
-test: world ## Every test, on real parts; tells which could not run here
+# The tests' own build of the world's program builds the cluster: another one would compile most crates again.
+test: ## Every test, on real parts; tells which could not run here
 	@mkdir -p target && rm -f $(WORLD_SKIPS)
+	$(CARGO) test --locked --workspace --no-run
+	@$(BUILT)/world build
 	$(CARGO) test --locked --workspace
 	@if [ -s $(WORLD_SKIPS) ]; then echo "skipped, since this machine lacks something:"; sort $(WORLD_SKIPS) | uniq; fi
 	@echo "$$( [ -f $(WORLD_SKIPS) ] && sort -u $(WORLD_SKIPS) | wc -l || echo 0 ) tests skipped"
@@ -37,5 +41,11 @@ deny:
 		{ echo "installing cargo-deny $(CARGO_DENY)"; $(CARGO) install --quiet --locked cargo-deny@$(CARGO_DENY); }
 
 # The Kubernetes programs, the registry and etcd, built once from their own sources.
+#
+# Everything is compiled once, in one go and without optimization: the release build's link-time optimization alone
+# would take longer than all the rest, and the same crates would be compiled for the world and for pullmint. With
+# `cargo run` instead of the program itself, cargo would choose other features and compile most of them again.
 world:
-	$(CARGO) run --locked --quiet --package world -- build
+	@echo "compiling pullmint and the world of its tests (minutes the first time)"
+	$(CARGO) build --locked --workspace --bins
+	@$(BUILT)/world build

@@ -91,7 +91,11 @@ impl Bed {
         for (name, value) in env {
             launch = launch.env(name, value);
         }
-        Pullmint { process: launch.start().expect("pullmint starts"), read: 0 }
+        // Earlier processes have written into the same file.
+        let log = self.world.dir.path().join("pullmint.log");
+        let read = std::fs::metadata(log).map_or(0, |log| log.len() as usize);
+        let process = launch.start().expect("pullmint starts");
+        Pullmint { process, read }
     }
 
     pub(crate) fn mints(&self) -> u64 {

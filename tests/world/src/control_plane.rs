@@ -3,7 +3,11 @@
 //! The API server authorizes with RBAC. The administrator is a static token; every other identity is a ServiceAccount with
 //! a token from TokenRequest. Data, keys and ports stay the same when the API server is killed and restarted.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use k8s_openapi::api::{
@@ -54,13 +58,19 @@ impl Default for ControlPlaneOptions {
 pub struct ControlPlane {
     // Dropped from top to bottom: clients before servers.
     controller_manager: Option<Process>,
+    servers: Option<Servers>,
+    dir: WorldDir,
+    url: String,
+    ca: String,
+    kubeconfig: PathBuf,
+}
+
+/// What a cluster of somebody else's has none of for us.
+#[derive(Debug)]
+struct Servers {
     api_server: Process,
     etcd: Process,
-    dir: WorldDir,
-    port: Port,
-    ca: String,
-    token: String,
-    kubeconfig: PathBuf,
+    _port: Port,
 }
 
 impl ControlPlane {
@@ -76,8 +86,9 @@ impl ControlPlane {
         let token = format!("{:032x}", rand::random::<u128>());
         let api_server = api_server(dir, &port, &etcd_port, &tls, &token, &options).await?;
         let kubeconfig = write_kubeconfig(dir, "admin", &url(&port), &tls.ca, &token, "default")?;
-        let mut plane =
-            Self { controller_manager: None, api_server, etcd, dir: dir.clone(), port, ca: tls.ca, token, kubeconfig };
+        let url = url(&port);
+        let servers = Some(Servers { api_server, etcd, _port: port });
+        let mut plane = Self { controller_manager: None, servers, dir: dir.clone(), url, ca: tls.ca, kubeconfig };
         plane.api_server_ready().await?;
         if options.controller_manager {
             plane.controller_manager = Some(controller_manager(dir, &plane.kubeconfig).await?);
@@ -86,9 +97,30 @@ impl ControlPlane {
         Ok(plane)
     }
 
+    /// A cluster that runs already, and goes on running. It has no processes to be paused or killed: those methods
+    /// panic. Whoever takes [`ControlPlane::kubeconfig`] is at home in `namespace`.
+    pub async fn running(kubeconfig: &Path, namespace: &str, dir: &WorldDir) -> Result<Self> {
+        let what = || format!("reading {}", kubeconfig.display());
+        let theirs = at_home(kubeconfig, namespace)?;
+        let copy = dir.write("theirs.kubeconfig", serde_json::to_string(&theirs).context(what)?)?;
+        let config = Config::from_custom_kubeconfig(theirs, &KubeConfigOptions::default()).await.context(what)?;
+        let url = config.cluster_url.to_string();
+        let plane = Self {
+            controller_manager: None,
+            servers: None,
+            dir: dir.clone(),
+            url,
+            ca: String::new(),
+            kubeconfig: copy,
+        };
+        let version = plane.client().await?.apiserver_version().await;
+        version.context(|| format!("asking the cluster at {} for its version", plane.url))?;
+        Ok(plane)
+    }
+
     /// Where the API server listens.
     pub fn url(&self) -> String {
-        url(&self.port)
+        self.url.clone()
     }
 
     /// The kubeconfig of the administrator.
@@ -125,7 +157,8 @@ impl ControlPlane {
         if namespaces.get_opt(namespace).await.context(what)?.is_none() {
             namespaces.create(&PostParams::default(), &object).await.context(what)?;
         }
-        write_kubeconfig(&self.dir, &format!("admin-in-{namespace}"), &self.url(), &self.ca, &self.token, namespace)
+        let kubeconfig = serde_json::to_string(&at_home(&self.kubeconfig, namespace)?).context(what)?;
+        self.dir.write(&format!("admin-in-{namespace}.kubeconfig"), kubeconfig)
     }
 
     /// The administrator's kubeconfig with another server address, such as that of a proxy in front of the API server.
@@ -142,18 +175,22 @@ impl ControlPlane {
 
     /// The API server, to be killed, paused and resumed.
     pub fn api_server(&mut self) -> &mut Process {
-        &mut self.api_server
+        &mut self.servers().api_server
     }
 
     /// Starts the API server again, with the same port and data, and waits until it is ready.
     pub async fn restart_api_server(&mut self) -> Result<()> {
-        self.api_server.restart()?;
+        self.api_server().restart()?;
         self.api_server_ready().await
     }
 
     /// The storage behind the API server, to be paused and resumed.
     pub fn etcd(&mut self) -> &mut Process {
-        &mut self.etcd
+        &mut self.servers().etcd
+    }
+
+    fn servers(&mut self) -> &mut Servers {
+        self.servers.as_mut().expect("a control plane of our own")
     }
 
     /// The controller manager, if there is one.
@@ -167,7 +204,7 @@ impl ControlPlane {
             let request = http::Request::get("/readyz").body(Vec::new()).context(|| "making a request")?;
             client.request_text(request).await.map(drop).context(|| "asking for /readyz")
         };
-        self.api_server.until_ready(READY_WITHIN, probe).await
+        self.api_server().until_ready(READY_WITHIN, probe).await
     }
 
     async fn controllers_ready(&mut self) -> Result<()> {
@@ -178,6 +215,18 @@ impl ControlPlane {
             None => Ok(()),
         }
     }
+}
+
+/// A kubeconfig whose present context is at home in that namespace. It is written as JSON, which is YAML too; reading
+/// has made the paths in it absolute.
+fn at_home(kubeconfig: &Path, namespace: &str) -> Result<Kubeconfig> {
+    let mut kubeconfig = Kubeconfig::read_from(kubeconfig).context(|| format!("reading {}", kubeconfig.display()))?;
+    let current = kubeconfig.current_context.clone();
+    let contexts = kubeconfig.contexts.iter_mut().filter(|context| Some(&context.name) == current.as_ref());
+    contexts.filter_map(|context| context.context.as_mut()).for_each(|context| {
+        context.namespace = Some(namespace.to_owned());
+    });
+    Ok(kubeconfig)
 }
 
 /// A client for the identity in a kubeconfig.

@@ -14,6 +14,7 @@
 pub mod binaries;
 pub mod clouds;
 pub mod control_plane;
+pub mod demo;
 mod dir;
 mod error;
 pub mod fault_proxy;

@@ -1,7 +1,11 @@
 //! Starts a world for hand work, or builds its programs ahead of time.
 
+use std::path::PathBuf;
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
+use world::demo::{self, DemoOptions, Screen};
 use world::{Context, Image, NodeOptions, RegistryOptions, Result, World};
 
 #[derive(Parser)]
@@ -24,14 +28,28 @@ enum Command {
         #[arg(long)]
         registry: bool,
     },
+    /// Shows pullmint at work on a real cluster.
+    ///
+    /// DEMO_SECONDS says how long (120), and DEMO_KUBECONFIG names a cluster of your own to use.
+    Demo {
+        /// pullmint's program; by default the one beside this one.
+        #[arg(long)]
+        program: Option<PathBuf>,
+    },
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     match Cli::parse().command {
-        Command::Build => until_told_to_end(world::binaries::build_all()).await,
-        Command::Up { node, registry } => until_told_to_end(up(node, registry)).await,
+        Command::Build => until_told_to_end(world::binaries::build_all()).await?,
+        Command::Up { node, registry } => until_told_to_end(up(node, registry)).await?,
+        // It has things to put away before it ends.
+        Command::Demo { program } => {
+            let as_claimed = demo::run(&DemoOptions::new(program)?, Screen::terminal(), told_to_end()).await?;
+            return Ok(if as_claimed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn up(node: bool, registry: bool) -> Result<()> {
@@ -55,15 +73,23 @@ async fn up(node: bool, registry: bool) -> Result<()> {
     std::future::pending().await
 }
 
-/// Drops the work, and so ends what it has started, at Ctrl-C, at SIGTERM, and when the terminal is closed.
+/// Drops the work, and so ends what it has started, when told to end.
 async fn until_told_to_end(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        result = work => result,
+        told = told_to_end() => told,
+    }
+}
+
+/// Returns at Ctrl-C, at SIGTERM, and when the terminal is closed.
+async fn told_to_end() -> Result<()> {
     let told = |kind| signal(kind).context(|| "listening for signals");
     let (mut interrupt, mut terminate) = (told(SignalKind::interrupt())?, told(SignalKind::terminate())?);
     let mut hangup = told(SignalKind::hangup())?;
     tokio::select! {
-        result = work => result,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        _ = hangup.recv() => Ok(()),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
+    Ok(())
 }

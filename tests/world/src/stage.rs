@@ -1,11 +1,12 @@
 //! The whole scene: a cluster, a registry, the clouds, and pullmint's configuration for them.
 
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 
 use crate::clouds::Clouds;
 use crate::internet::Internet;
 use crate::registry::{RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
-use crate::{Context, Image, Node, NodeOptions, Result, Surroundings, World};
+use crate::{Context, Image, Node, NodeOptions, Result, Surroundings, World, WorldBuilder};
 
 /// The running scene, with the surroundings of one pullmint; dropping it ends everything.
 #[derive(Debug)]
@@ -26,6 +27,15 @@ pub const IMAGES: [(&str, &str); 4] = [
 impl Stage {
     /// Starts all parts; `node` only where [`crate::Node::available`].
     pub async fn start(node: bool) -> Result<Self> {
+        Self::assemble(World::builder(), node).await
+    }
+
+    /// The same on a cluster that runs already, without a node of ours. pullmint is at home in `namespace`.
+    pub async fn start_on(kubeconfig: &Path, namespace: &str) -> Result<Self> {
+        Self::assemble(World::builder().running_cluster(kubeconfig, namespace), false).await
+    }
+
+    async fn assemble(builder: WorldBuilder, node: bool) -> Result<Self> {
         let clouds = Clouds::new().context(|| "making the clouds")?;
         let internet = Internet::start(clouds.clone()).await.context(|| "starting the internet")?;
         let trust = clouds.token_trust();
@@ -35,7 +45,7 @@ impl Stage {
             issuer: trust.issuer,
             keys: TokenKeys::RootCertificates(trust.rootcertbundle),
         });
-        let mut builder = World::builder().registry(RegistryOptions { auth });
+        let mut builder = builder.registry(RegistryOptions { auth });
         if node {
             builder = builder.node(node_options(&internet));
         }

@@ -1,5 +1,7 @@
 //! All parts together.
 
+use std::path::PathBuf;
+
 use tokio::sync::OnceCell;
 
 use crate::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, Registry, RegistryOptions, Result, WorldDir};
@@ -22,6 +24,7 @@ pub struct World {
 #[derive(Clone, Debug, Default)]
 pub struct WorldBuilder {
     control_plane: ControlPlaneOptions,
+    running: Option<(PathBuf, String)>,
     registry: Option<RegistryOptions>,
     node: Option<NodeOptions>,
 }
@@ -37,6 +40,12 @@ impl WorldBuilder {
     /// Changes how the control plane is to be.
     pub fn control_plane(mut self, options: ControlPlaneOptions) -> Self {
         self.control_plane = options;
+        self
+    }
+
+    /// Uses a cluster that runs already, at home in one of its namespaces; see [`ControlPlane::running`].
+    pub fn running_cluster(mut self, kubeconfig: impl Into<PathBuf>, namespace: impl Into<String>) -> Self {
+        self.running = Some((kubeconfig.into(), namespace.into()));
         self
     }
 
@@ -56,7 +65,10 @@ impl WorldBuilder {
     pub async fn start(self) -> Result<World> {
         crate::install_crypto();
         let dir = WorldDir::new()?;
-        let control_plane = ControlPlane::start(self.control_plane, &dir).await?;
+        let control_plane = match self.running {
+            Some((kubeconfig, namespace)) => ControlPlane::running(&kubeconfig, &namespace, &dir).await?,
+            None => ControlPlane::start(self.control_plane, &dir).await?,
+        };
         let registry = match self.registry {
             Some(options) => Some(Registry::start(options, &dir).await?),
             None => None,
