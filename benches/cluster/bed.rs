@@ -21,8 +21,8 @@ use world::{ControlPlaneOptions, World};
 /// Writes in flight: pullmint's default, and the bare loop's.
 pub(crate) const IN_FLIGHT: usize = 16;
 
-/// About that of ECR's passwords, so that a Secret has about 2 KiB with it.
-pub(crate) const PASSWORD_LENGTH: usize = 700;
+/// That of the emulated ECR's passwords, so that both write Secrets of one size; `assert_complete` sees to it.
+pub(crate) const PASSWORD_LENGTH: usize = 1511;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_pullmint");
 
@@ -51,7 +51,7 @@ impl Bed {
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.world.control_plane.kubeconfig().to_owned()
+        self.world.control_plane.kubeconfig()
     }
 
     pub(crate) fn namespace_names(&self) -> Vec<String> {
@@ -123,8 +123,16 @@ impl Bed {
         api.list_metadata(&list).await.expect("a list").items
     }
 
+    /// Every namespace has its Secret, and it is as large as the bare loop's.
     pub(crate) async fn assert_complete(&self, namespaces: usize) {
         assert_eq!(self.secrets().await.len(), namespaces, "every namespace has its Secret");
+        let api = Api::<Secret>::namespaced(self.client.clone(), &self.namespace_names()[0]);
+        let mut sizes = Vec::new();
+        for name in ["pull", "bare"] {
+            let data = api.get(name).await.expect("a Secret").data.unwrap_or_default();
+            sizes.push(data.values().map(|value| value.0.len()).sum::<usize>());
+        }
+        assert_eq!(sizes[0], sizes[1], "pullmint and the bare loop write Secrets of one size");
     }
 
     pub(crate) async fn resource_versions(&self) -> HashMap<String, String> {

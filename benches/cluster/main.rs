@@ -6,6 +6,12 @@
 //! `BENCH_ROUNDS` (5) says how many pairs are taken, `BENCH_LARGE` (10000) how many namespaces the large cluster has;
 //! 0 leaves that part out.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "real time is what is measured, and a table the result"
+)]
+
 use std::time::Duration;
 
 mod bare;
