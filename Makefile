@@ -23,12 +23,12 @@ test: ## Every test, on real parts; tells which could not run here
 	@mkdir -p target && rm -f $(WORLD_SKIPS)
 	$(CARGO) test --locked --workspace --no-run
 	@$(BUILT)/world build
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 	@if [ -s $(WORLD_SKIPS) ]; then echo "skipped, since this machine lacks something:"; sort $(WORLD_SKIPS) | uniq; fi
 	@echo "$$( [ -f $(WORLD_SKIPS) ] && sort -u $(WORLD_SKIPS) | wc -l || echo 0 ) tests skipped"
 
-bench: build world ## Figures against the bare API server: a table, and target/bench.json
-	$(CARGO) run --locked --quiet --release --package world --bin bench
+bench: ## Figures against the bare API server: a table, and target/bench.json
+	$(CARGO) bench --locked --bench cluster
 
 lint: deny ## Formatting, clippy, documentation, dependencies
 	$(CARGO) fmt --all --check

@@ -4,18 +4,12 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
-use hyper_timeout::TimeoutConnector;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::client::ConfigExt;
+use kube::client::{ClientBuilder, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
-use tower::{BoxError, ServiceBuilder};
+use tower::util::MapResponseLayer;
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -26,23 +20,10 @@ pub enum ClusterError {
     /// The configuration cannot be used.
     #[error("could not use the cluster's configuration")]
     Client(#[source] kube::Error),
-    /// The kubeconfig names a proxy.
-    #[error("the kubeconfig's `proxy-url` is not supported: run pullmint where it reaches the API server directly")]
-    Proxy,
-    /// The kubeconfig's `tls-server-name` is none.
-    #[error("the kubeconfig's `tls-server-name` is no server's name: {0}")]
-    ServerName(String),
 }
 
 /// A watch on which nothing came for so long is dead: the API server sends a bookmark every minute.
 const SILENCE: Duration = Duration::from_secs(100);
-
-/// How often a connection is asked for a sign of life, and how long it may take to give one.
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PONG_WITHIN: Duration = Duration::from_secs(10);
-
-/// Bytes that may be under way to us: a page of a list should not have to wait for a round trip.
-const WINDOW: u32 = 1024 * 1024;
 
 /// A connection to the API server.
 #[derive(Clone)]
@@ -82,55 +63,24 @@ pub async fn connect() -> Result<Cluster, ClusterError> {
     Ok(Cluster { client: client(config)?, namespace })
 }
 
-/// A client over HTTP/2: all requests and watches share one connection, where kube's own client opens one for each that
-/// is in flight. Against the same API server that is a quarter more writes a second, and less memory.
-///
-/// It leaves retrying to its caller, and does not trust a silent connection for ever.
+/// A client that leaves retrying to its caller and does not trust a silent connection for ever.
 ///
 /// # Errors
 /// If the configuration cannot be used.
-pub fn client(config: Config) -> Result<Client, ClusterError> {
-    if config.proxy_url.is_some() {
-        return Err(ClusterError::Proxy);
-    }
-    let mut tls = HttpsConnectorBuilder::new()
-        .with_tls_config(config.rustls_client_config().map_err(ClusterError::Client)?)
-        .https_or_http();
-    if let Some(name) = &config.tls_server_name {
-        let name = name.clone().try_into().map_err(|_| ClusterError::ServerName(name.clone()))?;
-        tls = tls.with_server_name_resolver(FixedServerNameResolver::new(name));
-    }
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let mut connector = TimeoutConnector::new(tls.enable_http1().enable_http2().wrap_connector(tcp));
-    connector.set_connect_timeout(Some(Duration::from_secs(5)));
-    connector.set_read_timeout(Some(SILENCE));
-    let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .http2_keep_alive_interval(PING_EVERY)
-        .http2_keep_alive_timeout(PONG_WITHIN)
-        .http2_keep_alive_while_idle(true)
-        .http2_initial_stream_window_size(WINDOW)
-        .http2_initial_connection_window_size(WINDOW)
-        .build(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer().map_err(ClusterError::Client)?)
-        .layer(config.extra_headers_layer().map_err(ClusterError::Client)?)
-        .map_response(with_patience)
-        .map_err(BoxError::from)
-        .service(http);
-    Ok(Client::new(service, config.default_namespace))
+pub fn client(mut config: Config) -> Result<Client, ClusterError> {
+    // The syncer retries by itself: with its own back-off, without holding one of the few places in flight meanwhile.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = config.read_timeout.or(Some(SILENCE));
+    let builder = ClientBuilder::try_from(config).map_err(ClusterError::Client)?;
+    Ok(builder.with_layer(&MapResponseLayer::new(with_patience)).build())
 }
 
 /// The API server throttles in plain text and names the time in a header, which the client library would drop: it keeps
 /// of a refusal only what is in a `Status`. So this makes one.
-fn with_patience(response: Response<Incoming>) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
+fn with_patience(response: Response<Box<DynBody>>) -> Response<Box<DynBody>> {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse::<u32>().ok());
-    let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (response.status(), seconds) else {
-        return response.map(|body| body.map_err(Into::into).boxed_unsync());
-    };
+    let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (response.status(), seconds) else { return response };
     let status = json!({
         "kind": "Status",
         "apiVersion": "v1",
@@ -140,7 +90,10 @@ fn with_patience(response: Response<Incoming>) -> Response<UnsyncBoxBody<Bytes, 
         "details": { "retryAfterSeconds": seconds },
         "code": StatusCode::TOO_MANY_REQUESTS.as_u16(),
     });
-    response.map(|_| Full::from(status.to_string()).map_err(Into::into).boxed_unsync())
+    response.map(|_| {
+        let body = Full::from(status.to_string()).map_err(Into::into);
+        Box::new(body) as Box<DynBody>
+    })
 }
 
 /// HTTPS_PROXY is the way to registries and clouds. The API server is asked through a proxy only where the

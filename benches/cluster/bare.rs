@@ -1,5 +1,7 @@
 //! The limit: the same applies by a bare loop, at the same concurrency, on one thread.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -10,14 +12,17 @@ use kube::api::{Patch, PatchParams};
 use pullmint::credential::{Credential, Expiry};
 use pullmint::dockerconfig;
 use pullmint::registry::{Host, RegistryName};
-use pullmint::sync::decide::Entry;
-use pullmint::sync::manifest::Rendered;
+use pullmint::sync::decide::{Entry, Observed};
+use pullmint::sync::manifest::{self, Rendered};
 
 use crate::bed::{Bed, IN_FLIGHT, PASSWORD_LENGTH};
 
+/// What the last pass left, by namespace: the next one applies over that very version, as pullmint does.
+pub(crate) type Left = Arc<Mutex<HashMap<String, Observed>>>;
+
 /// Applies one Secret to every namespace, with a content that nothing had before. Returns how long that took.
 pub(crate) async fn apply_everywhere(bed: &Bed, content: &str) -> Duration {
-    let (namespaces, kubeconfig) = (bed.namespace_names(), bed.kubeconfig());
+    let (namespaces, kubeconfig, left) = (bed.namespace_names(), bed.kubeconfig(), bed.left());
     let rendered = rendered(content);
     // One thread and a client of its own, as pullmint has.
     let loops = move || {
@@ -27,10 +32,12 @@ pub(crate) async fn apply_everywhere(bed: &Bed, content: &str) -> Duration {
             let started = Instant::now();
             futures::stream::iter(&namespaces)
                 .for_each_concurrent(IN_FLIGHT, async |namespace| {
-                    let manifest = rendered.manifest(namespace, "bare", "bench", None);
+                    let over = left.lock().expect("no panic").get(namespace).cloned();
+                    let manifest = rendered.manifest(namespace, "bare", "bench", over.as_ref());
                     let api = Api::<Secret>::namespaced(client.clone(), namespace);
                     let params = PatchParams::apply("bench").force();
-                    api.patch("bare", &params, &Patch::Apply(&manifest)).await.expect("an apply");
+                    let secret = api.patch_metadata("bare", &params, &Patch::Apply(&manifest)).await.expect("an apply");
+                    left.lock().expect("no panic").insert(namespace.clone(), manifest::observe(&secret, "bench"));
                 })
                 .await;
             started.elapsed()

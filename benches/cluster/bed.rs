@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
@@ -17,6 +18,8 @@ use world::clouds::{Clouds, Service, seed};
 use world::internet::Internet;
 use world::process::{Launch, Process};
 use world::{ControlPlaneOptions, World};
+
+use crate::bare::Left;
 
 /// Writes in flight: pullmint's default, and the bare loop's.
 pub(crate) const IN_FLIGHT: usize = 16;
@@ -35,7 +38,8 @@ pub(crate) struct Bed {
     internet: Internet,
     files: seed::Files,
     client: Client,
-    namespaces: std::sync::Mutex<Vec<String>>,
+    namespaces: Mutex<Vec<String>>,
+    left: Left,
 }
 
 impl Bed {
@@ -47,7 +51,7 @@ impl Bed {
         let world = World::builder().control_plane(plane).start().await.expect("a control plane");
         let files = clouds.write_files(&world.dir.subdir("secrets").expect("a directory")).expect("secret files");
         let client = world.control_plane.client().await.expect("a client");
-        Self { world, clouds, internet, files, client, namespaces: std::sync::Mutex::default() }
+        Self { world, clouds, internet, files, client, namespaces: Mutex::default(), left: Left::default() }
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {
@@ -56,6 +60,10 @@ impl Bed {
 
     pub(crate) fn namespace_names(&self) -> Vec<String> {
         self.namespaces.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn left(&self) -> Left {
+        Left::clone(&self.left)
     }
 
     pub(crate) async fn namespaces(&self, prefix: &str, count: usize) {
@@ -104,6 +112,7 @@ impl Bed {
 
     /// Removes all that pullmint and the bare loop wrote, the state too.
     pub(crate) async fn wipe(&self) {
+        self.left.lock().expect("no panic").clear();
         let mut names = self.namespace_names();
         names.push("default".to_owned());
         futures::stream::iter(names)

@@ -75,7 +75,7 @@ async fn first_writes(bed: &Bed, report: &mut Report, namespaces: usize, rounds:
 /// A renewal reaches everything, against the bare loop changing as many.
 async fn rotations(bed: &Bed, report: &mut Report, namespaces: usize, rounds: usize) {
     bed.wipe().await;
-    bed.configure(if namespaces > SMALL { "schedule = \"*/30 * * * * *\"" } else { "schedule = \"*/8 * * * * *\"" });
+    bed.configure(if namespaces > SMALL { "schedule = \"0 * * * * *\"" } else { "schedule = \"*/8 * * * * *\"" });
     bare::apply_everywhere(bed, "before").await;
     let mut pullmint = bed.run(&["run"]);
     let first = pullmint.until_written(namespaces).await;
