@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::clock::SystemClock;
+use crate::cluster::{self, Cluster};
+use crate::config::Settings;
+use crate::daemon::Site;
 use crate::telemetry::{self, LogFormat};
 
 mod check;
@@ -170,8 +175,18 @@ fn explain(error: &dyn std::error::Error) -> String {
 }
 
 impl ConfigArgs {
+    /// The settings, and the cluster in which they are to be put to work. What is in the way of either is printed.
+    async fn in_cluster(&self) -> Result<(Settings, Site), Outcome> {
+        let settings = self.load()?;
+        let Cluster { client, namespace } = cluster::connect().await.map_err(|error| {
+            complain(&explain(&error));
+            Outcome::Failed
+        })?;
+        Ok((settings, Site { client, namespace, clock: Arc::new(SystemClock) }))
+    }
+
     /// The settings, or the report of everything that is wrong with them, printed.
-    fn load(&self) -> Result<crate::config::settings::Settings, Outcome> {
+    fn load(&self) -> Result<Settings, Outcome> {
         crate::config::load(&self.config).map_err(|report| {
             eprint!(
                 "{}",

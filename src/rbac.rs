@@ -13,7 +13,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::config::Settings;
 use crate::state;
 
-/// The name of every object here.
+/// The name of every object here; those of the whole cluster have the namespace of their pullmint added, so that
+/// several pullmints can stand side by side.
 pub const NAME: &str = "pullmint";
 
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
@@ -36,13 +37,15 @@ pub struct Roles {
 /// The roles of this configuration for a pullmint in `namespace`.
 #[must_use]
 pub fn roles(settings: &Settings, namespace: &str) -> Roles {
-    let metadata = |namespace: Option<&str>| ObjectMeta {
-        name: Some(NAME.to_owned()),
-        namespace: namespace.map(str::to_owned),
-        ..ObjectMeta::default()
+    let in_cluster = format!("{NAME}-{namespace}");
+    let of_cluster = || ObjectMeta { name: Some(in_cluster.clone()), ..ObjectMeta::default() };
+    let of_namespace =
+        || ObjectMeta { name: Some(NAME.to_owned()), namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
+    let role_ref = |kind: &str, name: &str| RoleRef {
+        api_group: RBAC_GROUP.to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
     };
-    let role_ref =
-        |kind: &str| RoleRef { api_group: RBAC_GROUP.to_owned(), kind: kind.to_owned(), name: NAME.to_owned() };
     let subject = Subject {
         kind: "ServiceAccount".to_owned(),
         name: NAME.to_owned(),
@@ -50,21 +53,21 @@ pub fn roles(settings: &Settings, namespace: &str) -> Roles {
         ..Subject::default()
     };
     Roles {
-        service_account: ServiceAccount { metadata: metadata(Some(namespace)), ..ServiceAccount::default() },
+        service_account: ServiceAccount { metadata: of_namespace(), ..ServiceAccount::default() },
         cluster_role: ClusterRole {
-            metadata: metadata(None),
+            metadata: of_cluster(),
             rules: Some(cluster_rules(settings)),
             ..ClusterRole::default()
         },
         cluster_role_binding: ClusterRoleBinding {
-            metadata: metadata(None),
-            role_ref: role_ref("ClusterRole"),
+            metadata: of_cluster(),
+            role_ref: role_ref("ClusterRole", &in_cluster),
             subjects: Some(vec![subject.clone()]),
         },
-        role: Role { metadata: metadata(Some(namespace)), rules: Some(own_rules()) },
+        role: Role { metadata: of_namespace(), rules: Some(own_rules()) },
         role_binding: RoleBinding {
-            metadata: metadata(Some(namespace)),
-            role_ref: role_ref("Role"),
+            metadata: of_namespace(),
+            role_ref: role_ref("Role", NAME),
             subjects: Some(vec![subject]),
         },
     }

@@ -1,6 +1,5 @@
 //! `pullmint once`: one pass, with a progress bar on a terminal.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,9 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cli::{ConfigArgs, Outcome, complain, explain, print};
-use crate::clock::SystemClock;
-use crate::cluster;
-use crate::daemon::{Daemon, Site, Span};
+use crate::daemon::{Daemon, Span};
 use crate::sync::summary::Summary;
 
 /// What `once` takes.
@@ -28,18 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[allow(clippy::disallowed_methods, reason = "the end of a wait, on which no decision depends")]
 pub(super) async fn once(args: &OnceArgs) -> Outcome {
-    let settings = match args.config.load() {
-        Ok(settings) => settings,
+    let (settings, site) = match args.config.in_cluster().await {
+        Ok(ready) => ready,
         Err(outcome) => return outcome,
     };
-    let cluster = match cluster::connect().await {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            complain(&explain(&error));
-            return Outcome::Failed;
-        }
-    };
-    let site = Site { client: cluster.client, namespace: cluster.namespace, clock: Arc::new(SystemClock) };
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let mut daemon = match timeout_at(deadline, Daemon::start(&settings, site, Span::SinglePass)).await {
         Ok(Ok(daemon)) => daemon,

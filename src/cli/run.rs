@@ -1,14 +1,10 @@
 //! `pullmint run`: until told to stop.
 
-use std::sync::Arc;
-
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use crate::cli::{ConfigArgs, Outcome, complain, explain};
-use crate::clock::SystemClock;
-use crate::cluster;
 use crate::config::Settings;
 use crate::daemon::{Daemon, Site, Span};
 
@@ -20,20 +16,12 @@ pub(super) struct RunArgs {
 }
 
 pub(super) async fn run(args: &RunArgs) -> Outcome {
-    let settings = match args.config.load() {
-        Ok(settings) => settings,
+    let (settings, site) = match args.config.in_cluster().await {
+        Ok(ready) => ready,
         Err(outcome) => return outcome,
     };
-    let cluster = match cluster::connect().await {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            complain(&explain(&error));
-            return Outcome::Failed;
-        }
-    };
-    info!(version = env!("CARGO_PKG_VERSION"), namespace = %cluster.namespace, registries = settings.registries.len(),
+    info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, registries = settings.registries.len(),
         "starting");
-    let site = Site { client: cluster.client, namespace: cluster.namespace, clock: Arc::new(SystemClock) };
     tokio::select! {
         signal = told_to_stop() => {
             info!(signal, "stopping");
