@@ -167,8 +167,12 @@ fn explain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str("\n  because: ");
-        text.push_str(&error.to_string());
+        let because = error.to_string();
+        // Many an error repeats its cause in its own words.
+        if !text.contains(&because) {
+            text.push_str("\n  because: ");
+            text.push_str(&because);
+        }
         cause = error.source();
     }
     text
@@ -188,7 +192,7 @@ impl ConfigArgs {
     /// The settings, or the report of everything that is wrong with them, printed.
     fn load(&self) -> Result<Settings, Outcome> {
         crate::config::load(&self.config).map_err(|report| {
-            eprint!(
+            eprintln!(
                 "{}",
                 report.render(!telemetry::no_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
             );

@@ -70,7 +70,7 @@ pub(super) async fn check(args: &CheckArgs) -> Outcome {
         Err(outcome) => return outcome,
     };
     let registries = settings.registries.len();
-    let mut items = vec![ok("configuration", "load", format!("{registries} registries"))];
+    let mut items = vec![ok("configuration", "load", format!("registries: {registries}"))];
     let (credentials, permissions) = tokio::join!(credentials(&settings), permissions(&settings));
     items.extend(credentials);
     items.extend(permissions);
