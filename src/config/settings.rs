@@ -41,7 +41,7 @@ pub struct Registry {
 pub struct Renewal {
     /// The part of the life after which a new credential is minted: 0 < at < 1. Default 0.5.
     pub at: f64,
-    /// An additional cron schedule (six fields, seconds first, or five; UTC). A tick means "renew now".
+    /// An additional cron schedule (six fields, seconds first; UTC; the configuration completes five). A tick means "renew now".
     pub schedule: Option<String>,
 }
 
