@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::stream::SelectAll;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -24,7 +23,7 @@ use tracing::{debug, warn};
 
 use crate::config::settings::Registry;
 use crate::credential::{Credential, Expiry, TokenHandle};
-use crate::keeper::slot::{Minted, Retired, Slot, Verification};
+use crate::keeper::slot::{Minted, Retired, Slot, Verification, publications};
 use crate::registry::RegistryName;
 
 /// The Secret's name.
@@ -110,11 +109,7 @@ impl StateSecret {
 
     /// Saves whenever a keeper has published something new, for ever.
     pub async fn keep(self, registries: Vec<(Registry, watch::Receiver<Slot>)>, saved: BTreeMap<RegistryName, Slot>) {
-        let slots = registries.iter().map(|(_, slot)| {
-            futures::stream::unfold(slot.clone(), async |mut slot| slot.changed().await.ok().map(|()| ((), slot)))
-                .boxed()
-        });
-        let mut renewals: SelectAll<_> = futures::stream::select_all(slots);
+        let mut renewals = publications(registries.iter().map(|(_, slot)| slot.clone()));
         let mut last = records(registries.iter().map(|(registry, _)| (registry, saved.get(&registry.name))));
         while renewals.next().await.is_some() {
             let present = latest(&registries);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use futures::stream::{FuturesUnordered, StreamExt};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::Client;
 use kube::core::PartialObjectMeta;
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use crate::clock::Clock;
-use crate::keeper::slot::Coverage;
+use crate::keeper::slot::{Coverage, publications};
 use crate::registry::RegistryName;
 
 mod accounts;
@@ -157,7 +157,7 @@ impl Syncer {
     /// Syncs for ever.
     pub async fn run(mut self) {
         let mut changes = sources::watch_all(&self.client, &self.plan.secrets, &self.plan.accounts);
-        let mut slots = renewals(&self.plan);
+        let mut slots = publications(self.plan.slots());
         let mut in_flight = InFlight::new();
         self.refresh();
         loop {
@@ -280,14 +280,6 @@ impl Syncer {
         let (client, namespace) = (self.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move { Done::Patched(apply::account(client, &namespace, &name, &patch).await) }))
     }
-}
-
-/// One item for each time that a keeper published something.
-fn renewals(plan: &Plan) -> SelectAll<BoxStream<'static, ()>> {
-    let slots = plan.slots().map(|slot| {
-        futures::stream::unfold(slot, async |mut slot| slot.changed().await.ok().map(|()| ((), slot))).boxed()
-    });
-    futures::stream::select_all(slots)
 }
 
 async fn until(instant: Option<Instant>) {

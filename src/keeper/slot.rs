@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures::stream::{BoxStream, SelectAll, StreamExt, select_all, unfold};
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::credential::{Credential, TokenHandle};
 use crate::provider::Reason;
@@ -59,6 +61,12 @@ pub struct Failure {
     pub consecutive: u32,
     /// When the first of them happened.
     pub since: Timestamp,
+}
+
+/// One item for each time that one of these slots was published anew.
+pub fn publications(slots: impl Iterator<Item = watch::Receiver<Slot>>) -> SelectAll<BoxStream<'static, ()>> {
+    let each = slots.map(|slot| unfold(slot, async |mut slot| slot.changed().await.ok().map(|()| ((), slot))).boxed());
+    select_all(each)
 }
 
 /// A replaced token that its issuer still honours.
