@@ -32,10 +32,13 @@ pub mod credential;
 pub mod daemon;
 pub mod dockerconfig;
 pub mod keeper;
+pub mod metrics;
 pub mod provider;
+pub mod pulse;
 pub mod rbac;
 pub mod registry;
 pub mod state;
+pub mod status;
 pub mod sync;
 pub mod telemetry;
 

@@ -4,20 +4,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 24] = [
     "clock",
     "registry",
     "credential",
     "dockerconfig",
     "config",
     "provider",
+    "pulse",
+    "status",
+    "metrics",
     "keeper",
     "state",
     "sync",
     "rbac",
     "cluster",
-    "daemon",
+    "leader",
+    "events",
+    "admin",
     "telemetry",
+    "reload",
+    "daemon",
+    "why",
     "cli",
     "lib",
     "main",
