@@ -44,7 +44,8 @@ Exit codes:
 /// How it logs.
 #[derive(Debug, Args)]
 struct LogArgs {
-    /// What is logged, to standard error: error, warn, info, debug, trace, or directives by module
+    /// What is logged, to standard error: error, warn, info, debug, trace, or directives by module.
+    /// `log` in pullmint.toml takes its place in `run`
     #[arg(long, global = true, default_value = "info", value_name = "FILTER")]
     log: String,
     /// How log lines look
@@ -117,10 +118,13 @@ impl Cli {
     /// Does what was asked for. Results go to standard output, messages to standard error.
     #[must_use]
     pub fn execute(self) -> ExitCode {
-        if let Err(error) = telemetry::start(&self.logs.log, self.logs.log_format) {
-            complain(&format!("--log {}: {error}", self.logs.log));
-            return Outcome::Unusable.into();
-        }
+        let log = match telemetry::start(&self.logs.log, self.logs.log_format) {
+            Ok(log) => log,
+            Err(error) => {
+                complain(&format!("--log {}: {error}", self.logs.log));
+                return Outcome::Unusable.into();
+            }
+        };
         // One thread: the work is waiting, and memory is what a cluster pays for.
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
@@ -130,7 +134,7 @@ impl Cli {
             }
         };
         let outcome = match self.command {
-            Command::Run(args) => runtime.block_on(run::run(&args)),
+            Command::Run(args) => runtime.block_on(run::run(&args, &log)),
             Command::Once(args) => runtime.block_on(once::once(&args)),
             Command::Check(args) => runtime.block_on(check::check(&args)),
             Command::Render(args) => runtime.block_on(render::render(&args)),

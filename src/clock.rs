@@ -12,6 +12,10 @@ pub trait Clock: Debug + Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
 
+    /// Time since some fixed instant, which nobody can set: it goes on while the process is stopped, and while the
+    /// machine sleeps.
+    fn uptime(&self) -> Duration;
+
     /// Returns once [`Clock::now`] has reached `at`, at once when it already has.
     ///
     /// The wait is cut into slices, so that a wall clock that was set, or a machine that slept,
@@ -42,6 +46,11 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+
+    fn uptime(&self) -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+        Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+    }
 }
 
 /// A clock that starts at a chosen instant and follows tokio's time, which tests can pause and advance.
@@ -64,5 +73,9 @@ impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         let elapsed = SignedDuration::try_from(self.origin.elapsed()).unwrap_or(SignedDuration::MAX);
         self.start.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+
+    fn uptime(&self) -> Duration {
+        self.origin.elapsed()
     }
 }

@@ -121,5 +121,6 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     Report::of(problems)?;
     registries.sort_by(|a, b| a.name.cmp(&b.name));
     let ca_file = global.ca_file.map(|file| dir.join(file.0));
-    Ok(Settings { registries, concurrency: global.concurrency, ca_file })
+    let log = global.log.map(|filter| filter.0);
+    Ok(Settings { registries, concurrency: global.concurrency, ca_file, log })
 }

@@ -17,6 +17,9 @@ use crate::state;
 /// several pullmints can stand side by side.
 pub const NAME: &str = "pullmint";
 
+/// The Lease by which several copies of pullmint agree on the one that works.
+pub const LEASE: &str = NAME;
+
 const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
 
 /// The objects that give a ServiceAccount just what it needs.
@@ -78,33 +81,41 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
     let accounts: BTreeSet<_> = settings.registries.iter().flat_map(|registry| &registry.service_accounts).collect();
     let mut rules = vec![
         // Which namespaces there are, their labels, and new ones at once. Names cannot limit this.
-        rule("namespaces", &[], &["list", "watch"]),
+        rule("", "namespaces", &[], &["list", "watch"]),
+        // Tell what happened, on the objects that it happened to: `create`, and `patch` where it happens again. An
+        // event's name says when it was made, so names cannot limit this either.
+        rule("events.k8s.io", "events", &[], &["create", "patch"]),
     ];
     // A rule without names would be one for all objects.
     if !secrets.is_empty() {
         // Apply them (`create`, `patch`), remove those of unselected namespaces (`delete`), and see by metadata what
         // others did to them (`list`, `watch`). No `get`: their data is never read.
-        rules.push(rule("secrets", &names(secrets), &["create", "delete", "list", "patch", "watch"]));
+        rules.push(rule("", "secrets", &names(secrets), &["create", "delete", "list", "patch", "watch"]));
     }
     if !accounts.is_empty() {
         // See which exist and what they name already (`list`, `watch`), and add to that (`patch`).
-        rules.push(rule("serviceaccounts", &names(accounts), &["list", "patch", "watch"]));
+        rules.push(rule("", "serviceaccounts", &names(accounts), &["list", "patch", "watch"]));
     }
     rules
 }
 
-/// The state Secret: read at the start, applied after each renewal.
 fn own_rules() -> Vec<PolicyRule> {
-    vec![rule("secrets", &[state::NAME.to_owned()], &["create", "get", "patch"])]
+    vec![
+        // The state Secret: read at the start, applied after each renewal.
+        rule("", "secrets", &[state::NAME.to_owned()], &["create", "get", "patch"]),
+        // The Lease of the leader: made by an apply (`create`, `patch`), renewed and handed over (`patch`), and seen
+        // by those who stand by (`get`, `watch`).
+        rule("coordination.k8s.io", "leases", &[LEASE.to_owned()], &["create", "get", "patch", "watch"]),
+    ]
 }
 
 fn names(set: BTreeSet<&String>) -> Vec<String> {
     set.into_iter().cloned().collect()
 }
 
-fn rule(resource: &str, names: &[String], verbs: &[&str]) -> PolicyRule {
+fn rule(group: &str, resource: &str, names: &[String], verbs: &[&str]) -> PolicyRule {
     PolicyRule {
-        api_groups: Some(vec![String::new()]),
+        api_groups: Some(vec![group.to_owned()]),
         resources: Some(vec![resource.to_owned()]),
         resource_names: (!names.is_empty()).then(|| names.to_vec()),
         verbs: verbs.iter().map(|&verb| verb.to_owned()).collect(),
@@ -139,7 +150,7 @@ pub fn permissions(settings: &Settings, namespace: &str) -> Vec<Permission> {
             for (name, verb) in names.iter().flat_map(|name| rule.verbs.iter().map(move |verb| (name, verb))) {
                 permissions.push(Permission {
                     verb: verb.clone(),
-                    group: String::new(),
+                    group: rule.api_groups.iter().flatten().next().cloned().unwrap_or_default(),
                     resource: resource.clone(),
                     name: name.clone(),
                     namespace: namespace.clone(),

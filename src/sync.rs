@@ -29,6 +29,7 @@ mod accounts;
 mod apply;
 pub mod decide;
 pub mod desired;
+pub mod incident;
 pub mod manifest;
 mod observe;
 mod outcome;

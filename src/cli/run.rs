@@ -2,11 +2,12 @@
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::cli::{ConfigArgs, Outcome, complain, explain};
 use crate::config::Settings;
 use crate::daemon::{Daemon, Site, Span};
+use crate::telemetry::LogFilter;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -15,11 +16,14 @@ pub(super) struct RunArgs {
     config: ConfigArgs,
 }
 
-pub(super) async fn run(args: &RunArgs) -> Outcome {
+pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
     let (settings, site) = match args.config.in_cluster().await {
         Ok(ready) => ready,
         Err(outcome) => return outcome,
     };
+    if let Err(error) = log.set(settings.log.as_deref()) {
+        warn!(error, "the configured log filter cannot be used");
+    }
     info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, registries = settings.registries.len(),
         "starting");
     tokio::select! {

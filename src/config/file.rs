@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::{
-    AccountId, ArmId, Authority, Cron, DockerId, File, Glob, HubRepository, Labels, Lifetime, Moment, Name, Region,
-    Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
+    AccountId, ArmId, Authority, Cron, DockerId, File, Glob, HubRepository, Labels, Lifetime, LogFilter, Moment, Name,
+    Region, Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
 };
 
 /// `pullmint.toml`: what holds for every registry. The file may be absent.
@@ -25,6 +25,9 @@ pub(super) struct Global {
     pub(super) concurrency: usize,
     /// PEM file of certificate authorities trusted for registries and clouds, in addition to the system's.
     pub(super) ca_file: Option<File>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or directives by module. Absent: what the
+    /// command line says. It takes effect while pullmint runs.
+    pub(super) log: Option<LogFilter>,
     /// Which namespaces get the Secrets.
     pub(super) namespaces: Namespaces,
 }
@@ -32,7 +35,7 @@ pub(super) struct Global {
 impl Default for Global {
     fn default() -> Self {
         let namespaces = Namespaces::default();
-        Self { secret: None, service_accounts: Vec::new(), concurrency: 16, ca_file: None, namespaces }
+        Self { secret: None, service_accounts: Vec::new(), concurrency: 16, ca_file: None, log: None, namespaces }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// PEM file of additional certificate authorities trusted for registries and clouds.
     pub ca_file: Option<PathBuf>,
+    /// What is logged; `None`: what the command line says.
+    pub log: Option<String>,
 }
 
 /// One credential: where it comes from, and where it goes.

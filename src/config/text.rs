@@ -78,6 +78,8 @@ kinds! {
     Moment "date-time" moment;
     /// A UUID.
     Uuid "uuid" uuid;
+    /// A level, or directives by module, as `info,pullmint::sync=debug`.
+    LogFilter "log-filter" log_filter;
 }
 
 impl Default for Authority {
@@ -238,6 +240,24 @@ fn uuid(text: &str) -> Verdict {
     demand(lengths && text.chars().all(|c| c == '-' || c.is_ascii_hexdigit()), "this is no UUID")
 }
 
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+fn log_filter(text: &str) -> Verdict {
+    some(text)?;
+    // To `tracing` any other word is a module's name, and a mistyped level silences everything else.
+    let is_word = |part: &&str| part.chars().all(|c| c.is_ascii_alphabetic());
+    let mut words = text.split(',').map(str::trim).filter(is_word);
+    if let Some(word) = words.find(|word| !LEVELS.contains(&word.to_ascii_lowercase().as_str())) {
+        let help = match super::report::nearest(word, LEVELS) {
+            Some(level) => format!("did you mean `{level}`?"),
+            None => format!("one of `{}`; for a module, as `pullmint::sync=debug`", LEVELS.join("`, `")),
+        };
+        return Err(Flaw::new(format!("there is no level `{word}`")).help(help));
+    }
+    demand(tracing_subscriber::EnvFilter::try_new(text).is_ok(), "this is no log filter")
+        .map_err(|flaw| flaw.help("as `info,pullmint::sync=debug`"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,6 +291,11 @@ mod tests {
             ("docker-hub-repository", vec!["a/b", "a/*", "*/*/public"], vec!["a", "*/*", "*", "a/b/c"]),
             ("lifetime", vec!["24h", "90m", "30 days", "1h 30m", "PT1H"], vec!["", "1", "1 year", "-1h", "soon"]),
             ("date-time", vec!["2027-01-31T12:00:00Z", "2027-01-31T12:00:00+01:00"], vec!["2027-01-31", "tomorrow"]),
+            (
+                "log-filter",
+                vec!["info", "WARN", "info,pullmint::sync=debug", "off,kube_client=trace"],
+                vec!["", "inof", "info,,debug,loud", "pullmint=loud", "info=="],
+            ),
             ("uuid", vec!["0b2f5c1e-7a53-4d3c-9d1f-3f1f8a1b2c3d"], vec!["", "0b2f5c1e"]),
         ] {
             for text in valid {

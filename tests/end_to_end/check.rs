@@ -103,6 +103,8 @@ async fn each_missing_permission_is_named_by_verb_and_resource() {
         "patch secrets/pullmint-ecr in all namespaces",
         "patch serviceaccounts/default in all namespaces",
         "create secrets/pullmint-state in unprivileged",
+        "watch leases/pullmint in unprivileged",
+        "create events in all namespaces",
     ] {
         let item = item(&items, permission, "permission");
         assert_eq!(item["result"], "failed", "{item}");

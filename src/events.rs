@@ -1,0 +1,141 @@
+//! Kubernetes Events: what `kubectl describe` shows to people who look at no log.
+//!
+//! ```text
+//! slots, configuration, incidents ─► notice (pure) ─► ration (pure) ─► post ─► Event
+//! ```
+//!
+//! Nothing waits for an Event, and none is owed: what the API server does not take is dropped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::Client;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use crate::clock::Clock;
+use crate::keeper::slot::{Slot, publications};
+use crate::registry::RegistryName;
+use crate::status::{ConfigurationProblem, ConfigurationStatus};
+use crate::sync::incident::Incident;
+
+pub mod notice;
+mod own;
+mod post;
+pub mod ration;
+
+use notice::Notice;
+pub use own::Own;
+use post::{Post, Setback};
+use ration::{Ration, Verdict};
+
+/// The registries that there are now, and the word of each one's keeper.
+pub type Roster = Vec<(RegistryName, watch::Receiver<Slot>)>;
+
+/// Incidents that wait to be told; further ones are dropped by whoever sends them.
+pub const QUEUE: usize = 1024;
+
+/// Between two Events about Secrets: a thousand that are refused at once are told within two minutes.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Where the news comes from.
+#[derive(Debug)]
+pub struct Sources {
+    /// Since when this process leads: what was minted earlier is no news.
+    pub since: Timestamp,
+    /// The keepers. They may change while Events are published: a registry that stays is not told anew.
+    pub slots: watch::Receiver<Roster>,
+    /// The syncer's news of single Secrets.
+    pub incidents: mpsc::Receiver<Incident>,
+    /// The configuration.
+    pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
+}
+
+/// Publishes for ever. It is for the leader alone: start it when leadership begins, and drop it when that ends.
+pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut sources: Sources) {
+    let mut desk = Desk {
+        post: Post::new(client, own.instance.clone()),
+        own,
+        clock,
+        since: sources.since,
+        ration: Ration::default(),
+        slots: BTreeMap::new(),
+        problems: Vec::new(),
+    };
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    desk.tell(notice::elected(&desk.own.instance)).await;
+    let mut roster = sources.slots.borrow_and_update().clone();
+    let mut renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
+    loop {
+        desk.look_at_configuration(&sources.configuration.borrow_and_update().clone()).await;
+        for (registry, slot) in &roster {
+            let slot = slot.borrow().clone();
+            desk.look_at_slot(registry, slot).await;
+        }
+        tokio::select! {
+            Some(()) = renewals.next() => {}
+            Ok(()) = sources.configuration.changed() => {}
+            Some(incident) = paced(&mut pace, &mut sources.incidents) => desk.tell(notice::of_incident(&incident)).await,
+            Ok(()) = sources.slots.changed() => {
+                roster = sources.slots.borrow_and_update().clone();
+                renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
+            }
+            else => std::future::pending().await,
+        }
+    }
+}
+
+async fn paced(pace: &mut Interval, incidents: &mut mpsc::Receiver<Incident>) -> Option<Incident> {
+    pace.tick().await;
+    incidents.recv().await
+}
+
+/// What was seen last, and what was told of it.
+struct Desk {
+    post: Post,
+    own: Own,
+    clock: Arc<dyn Clock>,
+    since: Timestamp,
+    ration: Ration,
+    slots: BTreeMap<RegistryName, Slot>,
+    problems: Vec<ConfigurationProblem>,
+}
+
+impl Desk {
+    async fn look_at_slot(&mut self, registry: &RegistryName, slot: Slot) {
+        let before = self.slots.remove(registry).unwrap_or_default();
+        let news = notice::of_slot(registry, &before, &slot, self.since);
+        self.slots.insert(registry.clone(), slot);
+        if let Some(notice) = news {
+            self.tell(notice).await;
+        }
+    }
+
+    async fn look_at_configuration(&mut self, status: &ConfigurationStatus) {
+        if let Some(notice) = notice::of_configuration(&self.problems, &status.problems) {
+            self.tell(notice).await;
+        }
+        self.problems.clone_from(&status.problems);
+    }
+
+    async fn tell(&mut self, notice: Notice) {
+        let now = self.clock.now();
+        let name = match self.ration.ask(&notice, now) {
+            Verdict::Silence => return,
+            Verdict::Again { event, count } => match self.post.again(&notice, &self.own, &event, count, now).await {
+                Ok(()) => Some(event),
+                // It has expired at the API server.
+                Err(Setback::Gone) => self.post.new_event(&notice, &self.own, now).await,
+                Err(Setback::Failed) => None,
+            },
+            Verdict::New => self.post.new_event(&notice, &self.own, now).await,
+        };
+        if let Some(name) = name {
+            self.ration.told(notice, name, now);
+        }
+    }
+}

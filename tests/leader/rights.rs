@@ -1,0 +1,139 @@
+//! Under exactly the roles that pullmint prints an elector does all its work, and with any verb less the lack is told.
+
+use std::fmt::Debug;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::{Client, Resource};
+use pullmint::clock::{Clock, SystemClock};
+use pullmint::config;
+use pullmint::leader::{Elector, Leadership};
+use pullmint::pulse::Pulses;
+use pullmint::rbac::{Roles, roles};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
+
+use crate::bed::{Bed, TIMING, until};
+
+impl Bed {
+    fn roles(&self) -> Roles {
+        let files = [("ecr.toml".into(), "provider = \"ecr-public\"\n".to_owned())];
+        roles(&config::load_from(files).expect("a configuration"), &self.namespace)
+    }
+
+    async fn make<K>(&self, object: &K)
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + Debug + Serialize + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &self.namespace);
+        api.create(&PostParams::default(), object).await.expect("an object");
+    }
+
+    /// A client that may do what these roles allow in its own namespace.
+    async fn client_with(&self, roles: &Roles) -> Client {
+        self.make::<ServiceAccount>(&roles.service_account).await;
+        self.make::<Role>(&roles.role).await;
+        self.make::<RoleBinding>(&roles.role_binding).await;
+        let plane = &world::shared().await.expect("a control plane").control_plane;
+        let kubeconfig = plane.kubeconfig_for_service_account(&self.namespace, "pullmint").await;
+        world::client(&kubeconfig.expect("a kubeconfig")).await.expect("a client")
+    }
+}
+
+#[tokio::test]
+async fn under_exactly_its_roles_an_elector_leads_hands_over_and_takes_over() {
+    let bed = Bed::new("rights").await;
+    let client = bed.client_with(&bed.roles()).await;
+    let first = bed.elect_by(client.clone(), "first", Arc::new(SystemClock));
+    first.until_leading().await;
+    let second = bed.elect_by(client, "second", Arc::new(SystemClock));
+    second.until_standby_of("first").await;
+    first.stop.cancel();
+    let took = second.until_leading().await;
+    assert!(took < TIMING.retry, "it watches: {took:?}");
+}
+
+#[tokio::test]
+async fn under_its_roles_no_other_lease_can_be_made_or_read() {
+    let bed = Bed::new("other-leases").await;
+    let client = bed.client_with(&bed.roles()).await;
+    let leases = Api::<Lease>::namespaced(client, &bed.namespace);
+    until("the roles in force", async || leases.get_opt(pullmint::leader::NAME).await.ok()).await;
+    let metadata = ObjectMeta { name: Some("other".to_owned()), ..ObjectMeta::default() };
+    let other = Lease { metadata, ..Lease::default() };
+    let answers = [
+        leases.create(&PostParams::default(), &other).await.map(drop),
+        leases.get("other").await.map(drop),
+        leases.list(&Default::default()).await.map(drop),
+        leases.delete(pullmint::leader::NAME, &Default::default()).await.map(drop),
+    ];
+    for answer in answers {
+        assert!(matches!(&answer, Err(kube::Error::Api(status)) if status.is_forbidden()), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn with_any_verb_less_the_lack_is_told_with_its_remedy() {
+    for verb in ["create", "get", "patch"] {
+        let bed = Bed::new(&format!("less-{verb}")).await;
+        let mut less = bed.roles();
+        for rule in less.role.rules.iter_mut().flatten() {
+            if rule.resources.iter().flatten().any(|resource| resource == "leases") {
+                rule.verbs.retain(|granted| granted != verb);
+            }
+        }
+        let log = log_of(&bed, bed.client_with(&less).await);
+        until(&format!("the lack of {verb} in the log"), async || {
+            let text = log.text();
+            (text.contains(&format!("cannot {verb} resource")) && text.contains("`pullmint rbac`")).then_some(())
+        })
+        .await;
+    }
+}
+
+/// What an elector says, which goes on until the test ends.
+fn log_of(bed: &Bed, client: Client) -> Log {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let pulse = Pulses::default().start("leader", Duration::from_secs(30), clock.now());
+    let (tell, told) = watch::channel(Leadership::Standby { holder: None });
+    let elector = Elector::new(client, &bed.namespace, "poor", TIMING, clock);
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let run = async move {
+        let _told = told;
+        elector.run(tell, CancellationToken::new(), pulse).await;
+    };
+    tokio::spawn(run.with_subscriber(lines));
+    log
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("a log")).replace('\\', "")
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("a log").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
