@@ -1,0 +1,20 @@
+//! What is told to Prometheus, and what is made of it: metrics, alerts, their runbook pages, the dashboard.
+
+#[path = "monitoring/alerts.rs"]
+mod alerts;
+#[path = "monitoring/catalogue.rs"]
+mod catalogue;
+#[path = "monitoring/dashboard.rs"]
+mod dashboard;
+#[path = "monitoring/given.rs"]
+mod given;
+#[path = "monitoring/openmetrics.rs"]
+mod openmetrics;
+#[path = "monitoring/prometheus.rs"]
+mod prometheus;
+#[path = "monitoring/promtool.rs"]
+mod promtool;
+#[path = "monitoring/queries.rs"]
+mod queries;
+#[path = "monitoring/series.rs"]
+mod series;

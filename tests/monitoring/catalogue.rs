@@ -1,0 +1,67 @@
+//! docs/metrics.md, made of the catalogue.
+
+use std::fmt::Write;
+
+use pullmint::metrics::catalogue::{CATALOGUE, Family, Kind, Values};
+
+const PAGE: &str = "docs/metrics.md";
+
+#[test]
+fn the_page_of_metrics_is_the_catalogue() {
+    let page = page();
+    if std::env::var_os("PULLMINT_WRITE_DOCS").is_some() {
+        std::fs::write(PAGE, &page).expect("written");
+    }
+    let written = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(written == page, "{PAGE} is out of date; PULLMINT_WRITE_DOCS=1 cargo test --test monitoring writes it anew");
+}
+
+const PREFACE: &str = "\
+<!-- Made by `PULLMINT_WRITE_DOCS=1 cargo test --test monitoring` from src/metrics/catalogue.rs. -->
+
+# Metrics
+
+`pullmint run` answers on `/metrics`: in OpenMetrics text to those who ask for it, as Prometheus does, and in
+Prometheus' older text format to all others.
+
+- Instants are Unix timestamps, not countdowns, so they stay true when pullmint hangs: subtract `time()`.
+- `0` says that there is nothing yet, `+Inf` that something never expires. Leave out the one with `> 0`; the other one
+  behaves by itself, since `+Inf - time()` is never small.
+- All series exist from the start, so a first failure is an increase from 0. Those of a registry end when it leaves the
+  configuration.
+- Every replica tells everything, but only the leader mints and writes; what a standby knows of credentials and Secrets
+  may be old. Ask the leader: `pullmint_secrets and on (job, instance) (pullmint_leader == 1)`.
+- No label holds anything secret, and none grows with the number of namespaces: Secrets are told by name, over all of
+  their copies.
+
+`deploy/monitoring` holds the alerts, each with [a page on what to do](runbooks), and a Grafana dashboard.
+";
+
+fn page() -> String {
+    let mut page = PREFACE.to_owned();
+    for group in CATALOGUE {
+        write!(page, "\n## {}\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n", group.title).expect("text");
+        for family in group.families {
+            writeln!(page, "| `{}` | {} | {} | {} |", family.name, kind(family), labels(family), family.help)
+                .expect("text");
+        }
+    }
+    page
+}
+
+fn kind(family: &Family) -> &'static str {
+    match family.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+        Kind::Info => "info",
+    }
+}
+
+fn labels(family: &Family) -> String {
+    let labels = family.labels.iter().map(|label| match label.values {
+        Values::OneOf(values) => format!("`{}`: `{}`", label.name, values.join("`, `")),
+        Values::Each(what) => format!("`{}`: each {what}", label.name),
+    });
+    labels.collect::<Vec<_>>().join("<br>")
+}

@@ -1,0 +1,81 @@
+//! The Grafana dashboard.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+const DASHBOARD: &str = "deploy/monitoring/dashboard.json";
+
+/// A query with what Grafana fills in, and the panel that asks it.
+pub(crate) struct Query {
+    pub(crate) panel: String,
+    pub(crate) text: String,
+}
+
+/// All queries: those of the panels, and those that the variables' choices come from.
+pub(crate) fn queries() -> Vec<Query> {
+    let dashboard = dashboard();
+    let of_panels = panels(&dashboard).into_iter().flat_map(|panel| {
+        let targets = panel["targets"].as_array().cloned().unwrap_or_default();
+        targets.into_iter().map(move |target| Query { panel: name(&panel["title"]), text: name(&target["expr"]) })
+    });
+    let of_variables = variables(&dashboard).filter_map(|variable| {
+        let choices = variable["definition"].as_str()?.strip_prefix("label_values(")?.strip_suffix(")")?;
+        let (series, label) = choices.rsplit_once(',')?;
+        let text = format!("count by ({}) ({series})", label.trim());
+        Some(Query { panel: format!("variable {}", variable["name"]), text })
+    });
+    of_panels.chain(of_variables).collect()
+}
+
+#[test]
+fn each_panel_tells_what_it_shows_in_which_unit() {
+    let dashboard = dashboard();
+    let mut ids = BTreeSet::new();
+    for panel in panels(&dashboard) {
+        let title = &panel["title"];
+        assert!(ids.insert(panel["id"].as_u64().expect("an id")), "{title} has the id of another panel");
+        assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{title} has no description");
+        assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title} has no unit");
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title} asks one fixed Prometheus");
+    }
+}
+
+#[test]
+fn the_dashboard_belongs_to_no_installation() {
+    let dashboard = dashboard();
+    assert!(dashboard.get("id").is_none() && dashboard.get("version").is_none());
+    let names: Vec<_> = variables(&dashboard).map(|variable| name(&variable["name"])).collect();
+    assert_eq!(names, ["datasource", "namespace"]);
+}
+
+#[test]
+fn the_panels_do_not_overlap() {
+    let dashboard = dashboard();
+    let mut taken = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        let at = |key: &str| panel["gridPos"][key].as_u64().expect("a place");
+        assert!(at("x") + at("w") <= 24, "{} is too far right", panel["title"]);
+        for cell in (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y))) {
+            assert!(taken.insert(cell), "{} lies over another panel", panel["title"]);
+        }
+    }
+}
+
+fn dashboard() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(DASHBOARD).expect("the dashboard")).expect("JSON")
+}
+
+/// Those that show something; rows only divide.
+fn panels(dashboard: &Value) -> Vec<Value> {
+    let all = dashboard["panels"].as_array().expect("panels").iter();
+    all.filter(|panel| panel["type"] != "row").cloned().collect()
+}
+
+fn variables(dashboard: &Value) -> impl Iterator<Item = &Value> {
+    dashboard["templating"]["list"].as_array().expect("variables").iter()
+}
+
+fn name(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,110 @@
+//! Every query of the alerts and of the dashboard, asked of a real Prometheus.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use jiff::Timestamp;
+use pullmint::clock::{Clock, SystemClock};
+use pullmint::metrics::catalogue::{CATALOGUE, Kind};
+use pullmint::metrics::{Metrics, OPEN_METRICS};
+use pullmint::status::Status;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::alerts::{Alert, alerts};
+use crate::dashboard::{Query, queries};
+use crate::given;
+use crate::prometheus::{Prometheus, Target};
+
+/// A few scrapes, an evaluation, and a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[test]
+fn only_metrics_that_exist_are_asked_for() {
+    let told: BTreeSet<_> = CATALOGUE.iter().flat_map(|group| group.families).flat_map(|family| {
+        let suffixes: &[&str] = if family.kind == Kind::Histogram { &["_bucket", "_count", "_sum"] } else { &[""] };
+        suffixes.iter().map(|suffix| format!("{}{suffix}", family.name))
+    });
+    let told: BTreeSet<_> = told.collect();
+    let asked = alerts().into_iter().map(|alert| (alert.name, alert.query));
+    for (who, query) in asked.chain(queries().into_iter().map(|query| (query.panel, query.text))) {
+        let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let metrics = words.filter(|word| word.starts_with("pullmint_") || word.starts_with("process_"));
+        for metric in metrics {
+            assert!(told.contains(metric), "{who} asks for {metric}, which does not exist");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_query_finds_something_in_a_real_prometheus() {
+    let mut pullmints = JoinSet::new();
+    let targets = [
+        Target { namespace: "healthy", address: serve(&mut pullmints, given::healthy).await },
+        Target { namespace: "troubled", address: serve(&mut pullmints, given::troubled).await },
+        // Two that lead.
+        Target { namespace: "troubled", address: serve(&mut pullmints, given::troubled).await },
+        // And one without a leader.
+        Target { namespace: "headless", address: serve(&mut pullmints, given::standing_by).await },
+    ];
+    let Some(prometheus) = Prometheus::start(&targets).await else { return };
+
+    for Query { panel, text } in queries() {
+        let text = text.replace("$__rate_interval", "10s").replace("$__range", "1m").replace("$namespace", ".*");
+        until_found(&prometheus, &panel, &text, |_| true).await;
+    }
+    // It contradicts all others, so it comes last.
+    let (absent, others): (Vec<_>, Vec<_>) = alerts().into_iter().partition(|alert| alert.name == "PullmintAbsent");
+    for Alert { name, query, .. } in others {
+        until_found(&prometheus, &name, &query, |namespace| namespace != "healthy").await;
+    }
+    pullmints.shutdown().await;
+    for Alert { name, query, .. } in absent {
+        until_found(&prometheus, &name, &query, |_| true).await;
+    }
+}
+
+/// Asks until there is something, all of which must be of these namespaces.
+async fn until_found(prometheus: &Prometheus, who: &str, query: &str, of: impl Fn(&str) -> bool) {
+    let asking = async {
+        loop {
+            let found = prometheus.query(query).await.unwrap_or_else(|error| panic!("{who}: {error}"));
+            for series in &found {
+                let namespace = series["metric"]["namespace"].as_str().unwrap_or_default();
+                assert!(of(namespace), "{who} finds something where all is well: {series}");
+            }
+            if !found.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    if tokio::time::timeout(PATIENCE, asking).await.is_err() {
+        panic!("{who} finds nothing:\n{query}\n{}", prometheus.targets().await);
+    }
+}
+
+/// The metrics of a pullmint in this state that is at work.
+async fn serve(pullmints: &mut JoinSet<()>, status: fn(Timestamp) -> Status) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let metrics = Metrics::default();
+    let registries = given::names(&status(SystemClock.now()));
+    metrics.set_registries(&registries);
+    let shown = metrics.clone();
+    let answer = async move || ([(CONTENT_TYPE, OPEN_METRICS)], shown.encode(&status(SystemClock.now())));
+    pullmints.spawn(async move {
+        axum::serve(listener, Router::new().route("/metrics", get(answer))).await.expect("served");
+    });
+    pullmints.spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            given::work(&metrics, &registries);
+        }
+    });
+    address
+}
