@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::cluster::{self, Cluster};
-use crate::config::Settings;
+use crate::config::{Report, Settings};
 use crate::daemon::Site;
+use crate::metrics::Metrics;
+use crate::pulse::Pulses;
 use crate::telemetry::{self, LogFormat};
 
 mod check;
@@ -182,25 +184,33 @@ fn explain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The cluster. What is in the way of it is printed.
+async fn site(identity: &str) -> Result<Site, Outcome> {
+    let (clock, pulses): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Pulses::default());
+    let Cluster { client, namespace } = cluster::connect(&clock, &pulses).await.map_err(|error| {
+        complain(&explain(&error));
+        Outcome::Failed
+    })?;
+    let (identity, metrics) = (identity.to_owned(), Metrics::default());
+    Ok(Site { client, namespace, identity, clock, metrics, pulses, deaf_after: cluster::DEAF_AFTER })
+}
+
+/// The report of everything that is wrong with a configuration, printed.
+fn report(report: &Report) -> Outcome {
+    let colour = !telemetry::no_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    eprintln!("{}", report.render(colour));
+    Outcome::Unusable
+}
+
 impl ConfigArgs {
     /// The settings, and the cluster in which they are to be put to work. What is in the way of either is printed.
     async fn in_cluster(&self) -> Result<(Settings, Site), Outcome> {
         let settings = self.load()?;
-        let Cluster { client, namespace } = cluster::connect().await.map_err(|error| {
-            complain(&explain(&error));
-            Outcome::Failed
-        })?;
-        Ok((settings, Site { client, namespace, clock: Arc::new(SystemClock) }))
+        Ok((settings, site("once").await?))
     }
 
     /// The settings, or the report of everything that is wrong with them, printed.
     fn load(&self) -> Result<Settings, Outcome> {
-        crate::config::load(&self.config).map_err(|report| {
-            eprintln!(
-                "{}",
-                report.render(!telemetry::no_colour() && std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            );
-            Outcome::Unusable
-        })
+        crate::config::load(&self.config).map_err(|problems| report(&problems))
     }
 }

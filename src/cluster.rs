@@ -1,5 +1,6 @@
 //! The way to the API server, and pullmint's own place there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -10,6 +11,13 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::json;
 use tower::util::MapResponseLayer;
+
+use crate::clock::Clock;
+use crate::pulse::Pulses;
+
+mod listening;
+
+use listening::Listening;
 
 /// Why there is no way to the API server.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +32,9 @@ pub enum ClusterError {
 
 /// A watch on which nothing came for so long is dead: the API server sends a bookmark every minute.
 const SILENCE: Duration = Duration::from_secs(100);
+
+/// A watch that is silent for longer is deaf: the time until it is noticed and begun anew, and some more.
+pub const DEAF_AFTER: Duration = Duration::from_secs(180);
 
 /// A connection to the API server.
 #[derive(Clone)]
@@ -44,7 +55,7 @@ impl std::fmt::Debug for Cluster {
 ///
 /// # Errors
 /// [`ClusterError`].
-pub async fn connect() -> Result<Cluster, ClusterError> {
+pub async fn connect(clock: &Arc<dyn Clock>, pulses: &Pulses) -> Result<Cluster, ClusterError> {
     let config = match Kubeconfig::read() {
         Ok(kubeconfig) => {
             let proxy = own_proxy(&kubeconfig);
@@ -60,20 +71,22 @@ pub async fn connect() -> Result<Cluster, ClusterError> {
         }
     };
     let namespace = config.default_namespace.clone();
-    Ok(Cluster { client: client(config)?, namespace })
+    Ok(Cluster { client: client(config, clock, pulses)?, namespace })
 }
 
-/// A client that leaves retrying to its caller and does not trust a silent connection for ever.
+/// A client that leaves retrying to its caller and does not trust a silent connection for ever. What comes on its
+/// watches counts as their signs of life.
 ///
 /// # Errors
 /// If the configuration cannot be used.
-pub fn client(mut config: Config) -> Result<Client, ClusterError> {
+pub fn client(mut config: Config, clock: &Arc<dyn Clock>, pulses: &Pulses) -> Result<Client, ClusterError> {
     // The syncer retries by itself: with its own back-off, without holding one of the few places in flight meanwhile.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     config.read_timeout = config.read_timeout.or(Some(SILENCE));
     let builder = ClientBuilder::try_from(config).map_err(ClusterError::Client)?;
-    Ok(builder.with_layer(&MapResponseLayer::new(with_patience)).build())
+    let listening = Listening { pulses: pulses.clone(), clock: Arc::clone(clock) };
+    Ok(builder.with_layer(&MapResponseLayer::new(with_patience)).with_layer(&listening).build())
 }
 
 /// The API server throttles in plain text and names the time in a header, which the client library would drop: it keeps

@@ -41,20 +41,45 @@ const GLOBAL: &str = "pullmint";
 /// # Errors
 /// With every problem of every file, if there is one.
 pub fn load(dir: &Path) -> Result<Settings, Report> {
-    let mut problems = Vec::new();
-    let mut files = Vec::new();
-    match paths(dir) {
-        Ok(paths) => {
-            for path in paths {
-                match fs::read_to_string(&path) {
-                    Ok(text) => files.push((path, text)),
-                    Err(error) => problems.push(Problem::whole(&path, Flaw::new(format!("unreadable: {error}")))),
+    Texts::read(dir).settings()
+}
+
+/// The configuration's files as they stood at one time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    dir: PathBuf,
+    files: Vec<(PathBuf, String)>,
+    unreadable: Vec<Problem>,
+}
+
+impl Texts {
+    /// Reads the directory. What cannot be read is a problem of its own.
+    #[must_use]
+    pub fn read(dir: &Path) -> Self {
+        let mut texts = Self { dir: dir.to_owned(), files: Vec::new(), unreadable: Vec::new() };
+        let unreadable = |path: &Path, error| Problem::whole(path, Flaw::new(format!("unreadable: {error}")));
+        match paths(dir) {
+            Ok(paths) => {
+                for path in paths {
+                    match fs::read_to_string(&path) {
+                        Ok(text) => texts.files.push((path, text)),
+                        Err(error) => texts.unreadable.push(unreadable(&path, error)),
+                    }
                 }
             }
+            Err(error) => texts.unreadable.push(unreadable(dir, error)),
         }
-        Err(error) => problems.push(Problem::whole(dir, Flaw::new(format!("unreadable: {error}")))),
+        texts.files.sort();
+        texts
     }
-    assemble(dir, &mut files, problems)
+
+    /// Makes settings of them.
+    ///
+    /// # Errors
+    /// With every problem of every file, if there is one.
+    pub fn settings(&self) -> Result<Settings, Report> {
+        assemble(&self.dir, &mut self.files.clone(), self.unreadable.clone())
+    }
 }
 
 /// Makes settings of files that have been read. The directory of a file is where its relative paths begin.
@@ -121,6 +146,7 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     Report::of(problems)?;
     registries.sort_by(|a, b| a.name.cmp(&b.name));
     let ca_file = global.ca_file.map(|file| dir.join(file.0));
+    let (concurrency, max_writes_per_second) = (global.concurrency, global.max_writes_per_second);
     let log = global.log.map(|filter| filter.0);
-    Ok(Settings { registries, concurrency: global.concurrency, ca_file, log })
+    Ok(Settings { registries, concurrency, max_writes_per_second, ca_file, log })
 }

@@ -1,21 +1,48 @@
-//! Puts the parts together: one keeper per registry, one syncer, the state Secret, the cron schedules.
+//! Puts the parts together, and keeps them together while settings and leadership change.
+//!
+//! ```text
+//! settings ───► lines: provider and slot of each registry ──► assignment ──► syncer, as long as the process lives
+//! leadership ─► term: keepers, schedules, state, events; and whether the syncer writes
+//! ```
+//!
+//! A line that new settings do not touch is left alone, and with it its credential and its keeper.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
 
 use crate::clock::Clock;
-use crate::config::settings::{Registry, Settings};
-use crate::config::{CompiledSelection, InvalidSelection};
+use crate::config::InvalidSelection;
+use crate::config::settings::Settings;
+use crate::events::{self, Roster};
 use crate::keeper::slot::{Coverage, Slot};
-use crate::keeper::{Keeper, Task, cron};
-use crate::provider::{self, MintError, Outside, Provider};
+use crate::leader::{Leadership, Mandate};
+use crate::metrics::Metrics;
+use crate::provider::MintError;
+use crate::pulse::Pulses;
+use crate::registry::RegistryName;
 use crate::state::StateSecret;
-use crate::sync::desired::{Claim, Plan};
+use crate::status::ConfigurationStatus;
+use crate::sync::incident::Incident;
 use crate::sync::summary::Summary;
-use crate::sync::{Options, Syncer};
+use crate::sync::{Assignment, Permit, Reports, Setting, Syncer};
+
+mod lines;
+pub mod pass;
+pub mod snapshot;
+mod term;
+
+use lines::Lines;
+use snapshot::Shown;
+use term::Term;
 
 /// Where the parts work.
 #[derive(Clone)]
@@ -24,8 +51,16 @@ pub struct Site {
     pub client: Client,
     /// pullmint's own namespace: it marks what is its own, and holds the state.
     pub namespace: String,
+    /// The name by which other pullmints know this process.
+    pub identity: String,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The signs of life.
+    pub pulses: Pulses,
+    /// A watch that has been silent for longer is deaf.
+    pub deaf_after: Duration,
 }
 
 impl std::fmt::Debug for Site {
@@ -48,117 +83,217 @@ pub enum StartError {
     Schedule(#[from] tokio_cron_scheduler::JobSchedulerError),
 }
 
+/// What a daemon obeys.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// What is configured.
+    pub settings: watch::Receiver<Arc<Settings>>,
+    /// What is wrong with the files, for those who tell people.
+    pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
+    /// Whether this process may mint and write.
+    pub leadership: watch::Receiver<Leadership>,
+    /// The same, without the delay of a channel.
+    pub mandate: Mandate,
+    /// Ends the work in good order.
+    pub stop: CancellationToken,
+}
+
+/// How a daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Stopped,
+    /// A part of it failed.
+    Broken,
+}
+
+/// How long writes that are in flight at the end may take, and then the last save of the state.
+const LAST_WRITES: Duration = Duration::from_secs(3);
+const LAST_SAVE: Duration = Duration::from_secs(1);
+
 /// The running parts. Dropping it ends them.
 #[derive(Debug)]
 pub struct Daemon {
-    /// All tasks by name. None of them ever ends by itself while the daemon runs, except keepers in a single pass.
-    pub tasks: JoinSet<&'static str>,
-    /// The keepers' words, in the order of the registries.
-    pub slots: Vec<(Registry, watch::Receiver<Slot>)>,
-    /// The syncer's word.
-    pub summary: watch::Receiver<Summary>,
-    /// The keepers of a single pass, as long as they work.
-    pub keepers: JoinSet<()>,
-    /// Where the credentials outlive the process.
-    pub state: StateSecret,
-}
-
-/// How long the keepers work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// For ever.
-    Forever,
-    /// One attempt each.
-    SinglePass,
+    site: Site,
+    orders: Orders,
+    lines: Lines,
+    term: Option<Term>,
+    state: StateSecret,
+    /// The one task that is there in every process.
+    syncer: JoinSet<()>,
+    assignment: watch::Sender<Assignment>,
+    active: watch::Sender<bool>,
+    summary: watch::Receiver<Summary>,
+    coverage: watch::Receiver<Coverage>,
+    shown: watch::Sender<Arc<[Shown]>>,
+    roster: watch::Sender<Roster>,
+    incidents: broadcast::Sender<Incident>,
 }
 
 impl Daemon {
-    /// Starts everything, as soon as the API server answers.
+    /// The parts that are there in every process, leader or not: the lines, and a syncer that watches.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
-    pub async fn start(settings: &Settings, site: Site, span: Span) -> Result<Self, StartError> {
-        let outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(&site.clock))?;
-        let state = StateSecret::new(site.client.clone(), &site.namespace);
-        let saved = state.load(&settings.registries, || site.clock.now()).await;
-        let (coverage, covered) = watch::channel(Coverage::new());
-
-        let mut claims = Vec::new();
-        let mut slots = Vec::new();
-        let mut keepers = Vec::new();
-        for registry in &settings.registries {
-            let provider = provider::build(registry, &outside);
-            let (slot, latest) = watch::channel(saved.get(&registry.name).cloned().unwrap_or_default());
-            claims.push(claim(registry, &*provider, latest.clone())?);
-            slots.push((registry.clone(), latest));
-            let task = Task {
-                registry: registry.name.clone(),
-                provider,
-                renew_at: registry.renewal.at,
-                verify: registry.verify,
-            };
-            keepers.push((registry, Keeper::new(task, Arc::clone(&site.clock), slot, covered.clone())));
-        }
-
-        let summary = watch::channel(Summary::default()).1;
-        let mut daemon = Self { tasks: JoinSet::new(), slots, summary, keepers: JoinSet::new(), state };
-        daemon.start_keepers(keepers, span).await?;
-        daemon.start_syncer(settings, &site, Plan::new(claims), coverage);
-        let (state, kept) = (daemon.state.clone(), daemon.slots.clone());
-        daemon.tasks.spawn(async move {
-            state.keep(kept, saved).await;
-            "state"
-        });
-        Ok(daemon)
+    pub fn start(site: Site, mut orders: Orders) -> Result<Self, StartError> {
+        let settings = Arc::clone(&orders.settings.borrow_and_update());
+        let lines = Lines::new(&settings, &site)?;
+        let (assignment, assigned) = watch::channel(lines.assignment(&settings)?);
+        let (active, activated) = watch::channel(false);
+        let (told, summary) = watch::channel(Summary::default());
+        let (covered, coverage) = watch::channel(Coverage::new());
+        let incidents = broadcast::channel(events::QUEUE).0;
+        let setting = Setting {
+            client: site.client.clone(),
+            clock: Arc::clone(&site.clock),
+            owner: site.namespace.clone(),
+            assignment: assigned,
+            active: activated,
+            permit: permit(orders.mandate.clone()),
+            deaf_after: site.deaf_after,
+            stop: orders.stop.clone(),
+        };
+        let reports = Reports {
+            summary: told,
+            coverage: covered,
+            incidents: incidents.clone(),
+            metrics: site.metrics.clone(),
+            pulses: site.pulses.clone(),
+        };
+        let mut syncer = JoinSet::new();
+        syncer.spawn(Syncer::new(setting, reports).run());
+        Ok(Self {
+            state: StateSecret::new(site.client.clone(), &site.namespace),
+            syncer,
+            shown: watch::channel(lines.shown()).0,
+            roster: watch::channel(lines.roster()).0,
+            incidents,
+            term: None,
+            site,
+            orders,
+            lines,
+            assignment,
+            active,
+            summary,
+            coverage,
+        })
     }
 
-    async fn start_keepers(&mut self, keepers: Vec<(&Registry, Keeper)>, span: Span) -> Result<(), StartError> {
-        let scheduled = keepers
-            .iter()
-            .filter_map(|(registry, keeper)| Some((registry.renewal.schedule.clone()?, keeper.renew_now())));
-        let scheduled: Vec<_> = scheduled.collect();
-        if span == Span::Forever && !scheduled.is_empty() {
-            let scheduler = cron::start(scheduled).await?;
-            self.tasks.spawn(async move {
-                let _alive = scheduler;
-                std::future::pending().await
-            });
+    /// What can be told of it at any time.
+    #[must_use]
+    pub fn sources(&self) -> snapshot::Sources {
+        snapshot::Sources {
+            shown: self.shown.subscribe(),
+            summary: self.summary.clone(),
+            leadership: self.orders.leadership.clone(),
+            configuration: self.orders.configuration.clone(),
+            pulses: self.site.pulses.clone(),
         }
-        for (_, keeper) in keepers {
-            match span {
-                Span::Forever => {
-                    self.tasks.spawn(async {
-                        keeper.run().await;
-                        "keeper"
-                    });
-                }
-                Span::SinglePass => {
-                    self.keepers.spawn(keeper.run_once());
-                }
+    }
+
+    /// Works until it is told to stop, or a part of it fails.
+    pub async fn run(mut self) -> End {
+        let stop = self.orders.stop.clone();
+        while !stop.is_cancelled() {
+            let since = match *self.orders.leadership.borrow_and_update() {
+                Leadership::Leading { since } => Some(since),
+                Leadership::Standby { .. } => None,
+            };
+            if since.is_none() && self.term.take().is_some() {
+                warn!("not the leader any more; ceasing to mint and to write");
+                self.active.send_replace(false);
             }
+            let begins = since.filter(|_| self.term.is_none());
+            tokio::select! {
+                (saved, since) = inherit(&self.state, &self.lines, &self.site, begins), if begins.is_some() => {
+                    self.lines.take_over(saved);
+                    if let Err(error) = self.begin_term(since).await {
+                        error!(%error, "could not begin to work; ending the process");
+                        return End::Broken;
+                    }
+                }
+                Ok(()) = self.orders.leadership.changed() => {}
+                Ok(()) = self.orders.settings.changed() => self.reconfigure().await,
+                task = Term::broken(self.term.as_mut()) => {
+                    // A daemon that lives on without one of its parts would look healthy and do nothing.
+                    error!(task, "a part ended that never should; ending the process");
+                    return End::Broken;
+                }
+                Some(_) = self.syncer.join_next() => {
+                    if !stop.is_cancelled() {
+                        error!(task = "syncer", "a part ended that never should; ending the process");
+                        return End::Broken;
+                    }
+                }
+                () = stop.cancelled() => {}
+            }
+        }
+        self.wind_down().await;
+        End::Stopped
+    }
+
+    async fn begin_term(&mut self, since: Timestamp) -> Result<(), StartError> {
+        let news = events::Sources {
+            since,
+            slots: self.roster.subscribe(),
+            incidents: self.incidents.subscribe(),
+            configuration: self.orders.configuration.clone(),
+        };
+        self.term = Some(Term::begin(self.parts(), news).await?);
+        self.active.send_replace(true);
+        info!("leading: minting and writing");
+        Ok(())
+    }
+
+    /// Takes over other settings. What the configuration has accepted can be put to work; if not, all stays as it is.
+    async fn reconfigure(&mut self) {
+        let settings = Arc::clone(&self.orders.settings.borrow_and_update());
+        if let Err(error) = self.put_to_work(&settings).await {
+            error!(%error, "could not put the new configuration to work; the one before stays in force");
+        }
+    }
+
+    async fn put_to_work(&mut self, settings: &Settings) -> Result<(), StartError> {
+        let changed = self.lines.assign(settings, &self.site)?;
+        self.assignment.send_replace(self.lines.assignment(settings)?);
+        self.shown.send_replace(self.lines.shown());
+        self.roster.send_replace(self.lines.roster());
+        if let Some(mut term) = self.term.take() {
+            let begun = term.go_on(self.parts(), &changed).await;
+            self.term = Some(term);
+            begun?;
         }
         Ok(())
     }
 
-    fn start_syncer(&mut self, settings: &Settings, site: &Site, plan: Plan, coverage: watch::Sender<Coverage>) {
-        let (told, summary) = watch::channel(Summary::default());
-        let options = Options { owner: site.namespace.clone(), concurrency: settings.concurrency };
-        let syncer = Syncer::new(site.client.clone(), Arc::clone(&site.clock), options, plan, told, coverage);
-        self.summary = summary;
-        self.tasks.spawn(async {
-            syncer.run().await;
-            "syncer"
-        });
+    fn parts(&self) -> term::Parts<'_> {
+        term::Parts { site: &self.site, lines: &self.lines, state: &self.state, coverage: &self.coverage }
+    }
+
+    /// Lets what is in flight arrive, and saves what was minted last.
+    async fn wind_down(mut self) {
+        if timeout(LAST_WRITES, self.syncer.join_next()).await.is_err() {
+            warn!("some writes were not answered in time; the next process looks at them again");
+        }
+        if self.term.take().is_some()
+            && let Ok(Err(error)) = timeout(LAST_SAVE, self.state.save(&self.lines.kept())).await
+        {
+            warn!(%error, "could not save the state; the next process may mint anew");
+        }
     }
 }
 
-fn claim(registry: &Registry, provider: &dyn Provider, slot: watch::Receiver<Slot>) -> Result<Claim, InvalidSelection> {
-    Ok(Claim {
-        registry: registry.name.clone(),
-        hosts: provider.hosts().to_vec(),
-        secret: registry.secret.clone(),
-        selection: CompiledSelection::new(&registry.namespaces)?,
-        service_accounts: registry.service_accounts.clone(),
-        slot,
-    })
+/// What an earlier leader left to the one that leads since then.
+async fn inherit(
+    state: &StateSecret,
+    lines: &Lines,
+    site: &Site,
+    since: Option<Timestamp>,
+) -> (BTreeMap<RegistryName, Slot>, Timestamp) {
+    let now = || site.clock.now();
+    (state.load(lines.registries(), now).await, since.unwrap_or_else(now))
+}
+
+fn permit(mandate: Mandate) -> Permit {
+    Arc::new(move || mandate.holds())
 }

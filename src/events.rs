@@ -13,7 +13,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use jiff::Timestamp;
 use kube::Client;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::clock::Clock;
@@ -35,7 +36,7 @@ use ration::{Ration, Verdict};
 /// The registries that there are now, and the word of each one's keeper.
 pub type Roster = Vec<(RegistryName, watch::Receiver<Slot>)>;
 
-/// Incidents that wait to be told; further ones are dropped by whoever sends them.
+/// Incidents that wait to be told; of further ones the oldest are dropped.
 pub const QUEUE: usize = 1024;
 
 /// Between two Events about Secrets: a thousand that are refused at once are told within two minutes.
@@ -49,7 +50,7 @@ pub struct Sources {
     /// The keepers. They may change while Events are published: a registry that stays is not told anew.
     pub slots: watch::Receiver<Roster>,
     /// The syncer's news of single Secrets.
-    pub incidents: mpsc::Receiver<Incident>,
+    pub incidents: broadcast::Receiver<Incident>,
     /// The configuration.
     pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
 }
@@ -71,7 +72,8 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
     let mut roster = sources.slots.borrow_and_update().clone();
     let mut renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
     loop {
-        desk.look_at_configuration(&sources.configuration.borrow_and_update().clone()).await;
+        let configuration = Arc::clone(&sources.configuration.borrow_and_update());
+        desk.look_at_configuration(&configuration).await;
         for (registry, slot) in &roster {
             let slot = slot.borrow().clone();
             desk.look_at_slot(registry, slot).await;
@@ -89,9 +91,16 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
     }
 }
 
-async fn paced(pace: &mut Interval, incidents: &mut mpsc::Receiver<Incident>) -> Option<Incident> {
+async fn paced(pace: &mut Interval, incidents: &mut broadcast::Receiver<Incident>) -> Option<Incident> {
     pace.tick().await;
-    incidents.recv().await
+    loop {
+        match incidents.recv().await {
+            Ok(incident) => return Some(incident),
+            // Too much has happened; the rest is told.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return None,
+        }
+    }
 }
 
 /// What was seen last, and what was told of it.

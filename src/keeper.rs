@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::credential::{Credential, Expiry};
+use crate::metrics::Metrics;
 use crate::provider::{MintError, Provider, Reason};
 use crate::registry::RegistryName;
 
@@ -22,7 +23,7 @@ pub mod schedule;
 pub mod slot;
 
 use schedule::{Failures, History, Life};
-use slot::{Coverage, Failure, Minted, Retired, Slot, Verification};
+use slot::{Attempt, Coverage, Failure, Minted, Retired, Slot, Verification};
 
 /// A mint that takes longer has failed.
 const MINT_TIMEOUT: Duration = Duration::from_secs(45);
@@ -32,6 +33,8 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Between two tries to delete a token at its issuer.
 const REVOKE_RETRY: Duration = Duration::from_secs(60);
+
+const TRY: &str = "try the credential at the registry";
 
 /// What a keeper is told once.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct Task {
     pub renew_at: f64,
     /// Whether the registry is asked before a credential is published.
     pub verify: bool,
+    /// Where its attempts are counted.
+    pub metrics: Metrics,
 }
 
 /// One registry's keeper.
@@ -51,22 +56,22 @@ pub struct Task {
 pub struct Keeper {
     task: Task,
     clock: Arc<dyn Clock>,
-    slot: watch::Sender<Slot>,
+    slot: Arc<watch::Sender<Slot>>,
     coverage: watch::Receiver<Coverage>,
     renew_now: Arc<Notify>,
     last_attempt: Option<Timestamp>,
     retry_after: Option<Duration>,
-    verified_at: Option<Timestamp>,
     revoke_not_before: Timestamp,
 }
 
 impl Keeper {
-    /// A keeper that goes on from what `slot` holds: nothing, or what an earlier process left.
+    /// A keeper that goes on from what `slot` holds: nothing, or what an earlier keeper left. While it lives, nobody
+    /// else may write the slot.
     #[must_use]
     pub fn new(
         task: Task,
         clock: Arc<dyn Clock>,
-        slot: watch::Sender<Slot>,
+        slot: Arc<watch::Sender<Slot>>,
         coverage: watch::Receiver<Coverage>,
     ) -> Self {
         Self {
@@ -77,7 +82,6 @@ impl Keeper {
             renew_now: Arc::default(),
             last_attempt: None,
             retry_after: None,
-            verified_at: None,
             revoke_not_before: Timestamp::MIN,
         }
     }
@@ -149,7 +153,16 @@ impl Keeper {
     async fn attempt(&mut self) {
         let started = self.clock.now();
         let outcome = self.mint(started).await;
-        self.last_attempt = Some(self.clock.now());
+        let ended = self.clock.now();
+        self.last_attempt = Some(ended);
+        let failed = outcome.as_ref().err().map(|setback| setback.error.reason);
+        let took = Duration::try_from(ended.duration_since(started)).unwrap_or_default();
+        self.task.metrics.attempted(&self.task.registry, failed, took);
+        self.slot.send_if_modified(|slot| {
+            slot.note(Attempt { at: ended, failed });
+            // What comes of it is told next.
+            false
+        });
         match outcome {
             Ok(minted) => self.publish(&minted),
             Err(Setback { published, error }) => {
@@ -173,13 +186,11 @@ impl Keeper {
         {
             return Ok(Minted::clone(known));
         }
-        let minted_at = known.map_or(now, |known| known.minted_at);
-        let minted = |verification| Minted { credential: credential.clone(), minted_at, verification };
+        let minted_at = known.map_or_else(|| self.newest(now), |known| known.minted_at);
+        let verified_at = self.task.verify.then_some(now);
+        let minted = |verification| Minted { credential: credential.clone(), minted_at, verification, verified_at };
         match self.verify(&credential).await {
-            Ok(verification) => {
-                self.verified_at = Some(now);
-                Ok(minted(verification))
-            }
+            Ok(verification) => Ok(minted(verification)),
             Err(refusal) if self.better_than(&credential) => {
                 self.discard(&credential).await;
                 Err(refusal.into())
@@ -188,9 +199,16 @@ impl Keeper {
         }
     }
 
+    /// A mint time that makes a credential the newest, also where an earlier leader's clock was ahead of this one.
+    fn newest(&self, now: Timestamp) -> Timestamp {
+        let slot = self.slot.borrow();
+        let after = |minted: &Arc<Minted>| minted.minted_at.saturating_add(Duration::from_millis(1)).unwrap_or(now);
+        slot.current.as_ref().map_or(now, |current| now.max(after(current)))
+    }
+
     /// Whether a credential that is already published should be tried once more.
     fn wants_verdict(&self, known: &Minted, now: Timestamp) -> bool {
-        let stale = self.verified_at.is_none_or(|at| at.saturating_add(schedule::RECHECK).is_ok_and(|at| at <= now));
+        let stale = known.verified_at.is_none_or(|at| at.saturating_add(schedule::RECHECK).is_ok_and(|at| at <= now));
         match known.verification {
             Verification::Skipped => false,
             Verification::Accepted => stale,
@@ -204,14 +222,17 @@ impl Keeper {
             return Ok(Verification::Skipped);
         }
         let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.verify(credential)).await;
-        match asked.unwrap_or_else(|_| Err(too_slow("try the credential at the registry", REGISTRY_TIMEOUT))) {
+        let verdict = match asked.unwrap_or_else(|_| Err(too_slow(TRY, REGISTRY_TIMEOUT))) {
             Ok(()) => Ok(Verification::Accepted),
             Err(refusal) if refusal.reason == Reason::Denied => Err(refusal),
             Err(doubt) => {
                 warn!(registry = %self.task.registry, error = %doubt.chain(), "the registry gave no verdict");
                 Ok(Verification::Doubtful(doubt.chain()))
             }
-        }
+        };
+        let word = verdict.as_ref().map_or(Verification::Refused.as_str(), Verification::as_str);
+        self.task.metrics.verified(&self.task.registry, word);
+        verdict
     }
 
     /// Whether another credential than this one is in force, and not known to be useless.
@@ -250,7 +271,7 @@ impl Keeper {
         });
         if renewed {
             info!(registry = %self.task.registry, credential = %minted.credential.fingerprint(),
-                expires = %minted.credential.expiry, verification = verdict(&minted.verification), "minted");
+                expires = %minted.credential.expiry, verification = minted.verification.as_str(), "minted");
         }
     }
 
@@ -330,15 +351,6 @@ impl From<MintError> for Setback {
 
 fn same(one: &Credential, other: &Credential) -> bool {
     one.fingerprint() == other.fingerprint() && one.username == other.username && one.expiry == other.expiry
-}
-
-fn verdict(verification: &Verification) -> &'static str {
-    match verification {
-        Verification::Accepted => "accepted",
-        Verification::Doubtful(_) => "doubtful",
-        Verification::Refused => "refused",
-        Verification::Skipped => "skipped",
-    }
 }
 
 fn too_slow(attempt: &'static str, limit: Duration) -> MintError {

@@ -39,6 +39,7 @@ pub mod provider;
 pub mod pulse;
 pub mod rbac;
 pub mod registry;
+pub mod reload;
 pub mod state;
 pub mod status;
 pub mod sync;

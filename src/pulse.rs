@@ -52,6 +52,13 @@ impl Pulses {
         Pulse { name, shared, pulses: self.clone() }
     }
 
+    /// Somebody heard something of the loop of this name, if there is one.
+    pub fn heard(&self, name: &str, now: Timestamp) {
+        if let Some(shared) = self.lock().get(name) {
+            shared.last.store(now.as_second(), Ordering::Relaxed);
+        }
+    }
+
     /// All pulses, in the order of their names.
     #[must_use]
     pub fn beats(&self) -> Vec<Beat> {
@@ -67,6 +74,12 @@ impl Pulses {
         // Nothing can panic while it is held; a map is a map all the same.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The pulse of the watch on these objects: a resource, and their name where the watch is limited to it.
+#[must_use]
+pub fn watch_name(objects: &str) -> String {
+    format!("watch {objects}")
 }
 
 impl Pulse {

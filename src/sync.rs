@@ -13,26 +13,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::stream::{BoxStream, FuturesUnordered, SelectAll, StreamExt};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::Client;
 use kube::core::PartialObjectMeta;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::clock::Clock;
 use crate::keeper::slot::{Coverage, publications};
+use crate::metrics::Metrics;
+use crate::pulse::Pulses;
 use crate::registry::RegistryName;
 
 mod accounts;
 mod apply;
+mod board;
 pub mod decide;
 pub mod desired;
 pub mod incident;
 pub mod manifest;
 mod observe;
 mod outcome;
+mod pace;
 mod progress;
 pub mod queue;
 mod sources;
@@ -41,10 +47,13 @@ mod table;
 
 use accounts::Account;
 use apply::Setback;
-use decide::{Input, Namespace, Observed, Verdict};
-use desired::{Picks, Plan};
+use decide::{Input, Namespace, Observed, Verdict, Why};
+use desired::{Claim, Picks, Plan};
+use incident::Incident;
 use outcome::CONSENT;
+use pace::Pace;
 use queue::Queue;
+use sources::Sources;
 use summary::{State, Summary};
 use table::Table;
 
@@ -61,6 +70,7 @@ enum Done {
     Written {
         /// The version that was there before, if one was.
         over: Option<String>,
+        began: Instant,
         answer: Result<PartialObjectMeta<Secret>, Setback>,
     },
     Deleted(Result<(), Setback>),
@@ -72,6 +82,8 @@ enum Done {
 struct Place {
     picks: Picks,
     leaving: bool,
+    /// When it came, or came to be selected, while we watched.
+    new_since: Option<Instant>,
 }
 
 /// What is remembered of a key beyond what the watch shows.
@@ -83,29 +95,80 @@ struct Memory {
     setbacks: u32,
     /// The identity of an object that was seen to go while a write was in flight.
     buried: Option<String>,
+    /// When the API server last confirmed that it is as it should be.
+    confirmed_at: Option<Timestamp>,
+    /// Somebody's hand on it, that has yet to be made good.
+    strange: Option<Strange>,
 }
 
-/// What a syncer is told once.
-#[derive(Debug)]
-pub struct Options {
+#[derive(Clone, Debug)]
+struct Strange {
+    since: Instant,
+    by: Option<String>,
+}
+
+/// What a syncer has to do. Another one may come at any time.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// The registries' credentials, and where they belong.
+    pub claims: Vec<Claim>,
+    /// Writes in flight at most.
+    pub concurrency: usize,
+    /// Writes a second at most.
+    pub writes_per_second: Option<f64>,
+}
+
+/// Whether something may happen at this very instant.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What a syncer works with.
+#[allow(missing_debug_implementations, reason = "it holds the API client, and nothing worth printing that logs lack")]
+pub struct Setting {
+    /// The way to the API server.
+    pub client: Client,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
     /// The namespace of this pullmint, which marks what is its own.
     pub owner: String,
-    /// Writes in flight.
-    pub concurrency: usize,
+    /// What is to be done.
+    pub assignment: watch::Receiver<Assignment>,
+    /// Whether to write. While not, the watches are kept warm.
+    pub active: watch::Receiver<bool>,
+    /// Asked before each write: whether it may happen at this very instant.
+    pub permit: Permit,
+    /// A watch that has been silent for longer is deaf.
+    pub deaf_after: Duration,
+    /// Ends it, after the writes that are in flight.
+    pub stop: CancellationToken,
+}
+
+/// Where a syncer tells what it knows.
+#[derive(Debug)]
+pub struct Reports {
+    /// How far it has come.
+    pub summary: watch::Sender<Summary>,
+    /// Which credentials are everywhere.
+    pub coverage: watch::Sender<Coverage>,
+    /// What people should hear of. It is not waited for that anybody does.
+    pub incidents: broadcast::Sender<Incident>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Its signs of life, and those of its watches.
+    pub pulses: Pulses,
 }
 
 /// See the module.
-#[allow(missing_debug_implementations, reason = "it holds the API client, and nothing worth printing that logs lack")]
+#[allow(missing_debug_implementations, reason = "as for its setting")]
 pub struct Syncer {
-    client: Client,
-    clock: Arc<dyn Clock>,
-    options: Options,
+    setting: Setting,
+    reports: Reports,
     plan: Plan,
     namespaces: Table<Place>,
     secrets: Vec<Table<Observed>>,
     accounts: Vec<Table<Account>>,
     memory: HashMap<Key, Memory>,
     queue: Queue<Key>,
+    pace: Pace,
     paused_until: Option<Instant>,
     /// Writes in a row that found no API server.
     outages: u32,
@@ -115,77 +178,114 @@ pub struct Syncer {
     /// Whether something has changed since the last report.
     news: bool,
     next_report: Instant,
-    summary: watch::Sender<Summary>,
-    coverage: watch::Sender<Coverage>,
+    next_board: Instant,
 }
 
 type InFlight = FuturesUnordered<BoxFuture<'static, (Key, Done)>>;
 
+/// How often it gives a sign of life.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// A syncer that has been silent for longer hangs.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+
 impl Syncer {
     /// A syncer that knows nothing yet.
     #[must_use]
-    pub fn new(
-        client: Client,
-        clock: Arc<dyn Clock>,
-        options: Options,
-        plan: Plan,
-        summary: watch::Sender<Summary>,
-        coverage: watch::Sender<Coverage>,
-    ) -> Self {
-        let secrets = plan.secrets.iter().map(|_| Table::default()).collect();
-        let accounts = plan.accounts.iter().map(|_| Table::default()).collect();
+    pub fn new(setting: Setting, reports: Reports) -> Self {
         Self {
-            client,
-            clock,
-            options,
-            plan,
+            setting,
+            reports,
+            plan: Plan::default(),
             namespaces: Table::default(),
-            secrets,
-            accounts,
+            secrets: Vec::new(),
+            accounts: Vec::new(),
             memory: HashMap::new(),
             queue: Queue::default(),
+            pace: Pace::new(1, None),
             paused_until: None,
             outages: 0,
             writes: 0,
             announced: None,
             news: false,
             next_report: now(),
-            summary,
-            coverage,
+            next_board: now(),
         }
     }
 
-    /// Syncs for ever.
+    /// Syncs until it is stopped.
     pub async fn run(mut self) {
-        let mut changes = sources::watch_all(&self.client, &self.plan.secrets, &self.plan.accounts);
-        let mut slots = publications(self.plan.slots());
+        let pulse = self.reports.pulses.start("syncer", LONGEST_SILENCE, self.setting.clock.now());
+        let mut sources = Sources::new(&self.setting, &self.reports.pulses);
         let mut in_flight = InFlight::new();
-        self.refresh();
-        loop {
+        let mut slots = self.assign(&mut sources);
+        let mut beat = tokio::time::interval(BEAT);
+        let stop = self.setting.stop.clone();
+        while !stop.is_cancelled() {
             self.start_due(&mut in_flight);
             self.report();
-            let paused_until = self.paused_until;
+            let paused_until = self.paused_until.or_else(|| self.pace.opens_at(in_flight.len(), now()));
             let report_at = self.news.then_some(self.next_report);
             tokio::select! {
                 Some((key, done)) = in_flight.next(), if !in_flight.is_empty() => self.settle(&key, done),
-                Some(change) = changes.next() => self.observe(change),
-                Some(()) = slots.next() => self.refresh(),
+                Some(change) = sources.next() => self.observe(change),
+                Some(()) = slots.next(), if !slots.is_empty() => self.refresh(),
+                Ok(()) = self.setting.assignment.changed() => slots = self.assign(&mut sources),
+                Ok(()) = self.setting.active.changed() => self.activate(),
                 () = self.queue.wake() => {}
                 () = until(paused_until), if paused_until.is_some() => self.paused_until = None,
                 () = until(report_at), if report_at.is_some() => {}
+                _ = beat.tick() => pulse.beat(self.setting.clock.now()),
+                () = stop.cancelled() => {}
             }
+        }
+        while let Some((key, done)) = in_flight.next().await {
+            self.settle(&key, done);
         }
     }
 
+    /// Takes over what is to be done now. Names of before are looked at once more, since what is ours there may have to go.
+    fn assign(&mut self, sources: &mut Sources) -> SelectAll<BoxStream<'static, ()>> {
+        let assignment = self.setting.assignment.borrow_and_update().clone();
+        self.pace.limit(assignment.concurrency, assignment.writes_per_second);
+        self.plan.assign(&assignment.claims);
+        self.secrets.resize_with(self.plan.secrets.len(), Table::default);
+        self.accounts.resize_with(self.plan.accounts.len(), Table::default);
+        // Which namespaces are selected is known again when they have been listed anew.
+        self.namespaces.forget_listing();
+        sources.watch(&self.plan);
+        self.news = true;
+        publications(self.plan.slots())
+    }
+
+    /// Begins to write, or ceases to. What others wrote meanwhile is not known to be right.
+    fn activate(&mut self) {
+        if *self.setting.active.borrow_and_update() {
+            for memory in self.memory.values_mut() {
+                memory.applied = None;
+            }
+            self.refresh();
+            self.push_everything();
+        }
+        self.news = true;
+    }
+
+    fn may_write(&self) -> bool {
+        *self.setting.active.borrow() && (self.setting.permit)()
+    }
+
     fn start_due(&mut self, in_flight: &mut InFlight) {
-        while self.paused_until.is_none() && in_flight.len() < self.options.concurrency {
+        while self.paused_until.is_none() && self.may_write() && self.pace.admits(in_flight.len(), now()) {
             let Some(key) = self.queue.pop() else { break };
             let write = match &key {
                 Key::Secret(place, namespace) => self.reconcile_secret(*place, namespace),
                 Key::Account(place, namespace) => self.reconcile_account(*place, namespace),
             };
             match write {
-                Some(write) => in_flight.push(Box::pin(async move { (key, write.await) })),
+                Some(write) => {
+                    self.pace.begin(now());
+                    in_flight.push(Box::pin(async move { (key, write.await) }));
+                }
                 None => self.queue.done(&key),
             }
         }
@@ -199,7 +299,7 @@ impl Syncer {
         let place = self.namespaces.get(namespace);
         let wanted = place.map(|place| self.plan.wanted(secret, &place.picks)).unwrap_or_default();
         let observed = self.secrets[secret].get(namespace);
-        let now = self.clock.now();
+        let now = self.setting.clock.now();
         let verdict = decide::decide(&Input {
             now,
             namespace: place.filter(|place| !place.leaving).map_or(Namespace::Leaving, |_| Namespace::Active),
@@ -207,13 +307,25 @@ impl Syncer {
             observed,
             applied: self.memory.get(&key).and_then(|memory| memory.applied.as_deref()),
         });
+        self.reports.metrics.decided(verdict.as_str());
+        if verdict == Verdict::Replace(Why::Drifted) {
+            let by = observed.and_then(|observed| observed.touched_by.clone());
+            let strange = || Strange { since: self::now(), by };
+            self.memory.entry(key.clone()).or_default().strange.get_or_insert_with(strange);
+        }
         let state = match verdict {
             Verdict::Create => return self.write(secret, namespace, "created", false),
             Verdict::Replace(why) => return self.write(secret, namespace, why.as_str(), why.is_routine()),
             Verdict::Delete => return self.delete(secret, namespace),
             Verdict::Keep => Some(State::InSync),
             Verdict::Leave => None,
-            Verdict::Refuse(owner) => Some(State::Refused(format!("owned by {owner}; {CONSENT}"))),
+            Verdict::Refuse(owner) => {
+                let state = State::Refused(format!("owned by {owner}; {CONSENT}"));
+                if self.memory.get(&key).is_none_or(|memory| memory.state.as_ref() != Some(&state)) {
+                    self.reports.metrics.conflicted("foreign");
+                }
+                Some(state)
+            }
             Verdict::Wait(missing) => {
                 // A living entry holds the write up until it has died.
                 if let Some(observed) = observed {
@@ -239,7 +351,7 @@ impl Syncer {
         let rendered = self.plan.render(secret, picks);
         let observed = self.secrets[secret].get(namespace);
         let name = self.plan.secrets[secret].clone();
-        let manifest = rendered.manifest(namespace, &name, &self.options.owner, observed);
+        let manifest = rendered.manifest(namespace, &name, &self.setting.owner, observed);
         if routine {
             debug!(%namespace, secret = %name, why, "writing");
         } else {
@@ -248,10 +360,11 @@ impl Syncer {
         // What exists and may be written is ours or consents, and then edits of others give way.
         let force = observed.is_some();
         let over = observed.map(|observed| observed.resource_version.clone());
-        let (client, namespace) = (self.client.clone(), Arc::clone(namespace));
+        let (client, namespace) = (self.setting.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move {
+            let began = now();
             let answer = apply::secret(client, &namespace, &name, &manifest, force).await;
-            Done::Written { over, answer }
+            Done::Written { over, began, answer }
         }))
     }
 
@@ -259,7 +372,7 @@ impl Syncer {
         let observed = self.secrets[secret].get(namespace)?.clone();
         let name = self.plan.secrets[secret].clone();
         info!(%namespace, secret = %name, "removing: the namespace is not selected any more");
-        let (client, namespace) = (self.client.clone(), Arc::clone(namespace));
+        let (client, namespace) = (self.setting.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move { Done::Deleted(apply::delete(client, &namespace, &name, &observed).await) }))
     }
 
@@ -278,7 +391,7 @@ impl Syncer {
         };
         let name = self.plan.accounts[account].clone();
         info!(%namespace, service_account = %name, image_pull_secrets = ?wanted, "patching");
-        let (client, namespace) = (self.client.clone(), Arc::clone(namespace));
+        let (client, namespace) = (self.setting.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move { Done::Patched(apply::account(client, &namespace, &name, &patch).await) }))
     }
 }

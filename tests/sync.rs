@@ -20,3 +20,5 @@ mod merge;
 mod ownership;
 #[path = "sync/rbac.rs"]
 mod rbac;
+#[path = "sync/reassign.rs"]
+mod reassign;

@@ -11,11 +11,12 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::cli::{ConfigArgs, Outcome, explain, print};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::cluster::{self, Cluster};
 use crate::config::Settings;
 use crate::config::settings::Registry;
 use crate::provider::{self, MintError, Outside, Reason};
+use crate::pulse::Pulses;
 use crate::rbac::{self, Permission};
 
 /// What `check` takes.
@@ -125,7 +126,8 @@ async fn credential(registry: &Registry, outside: &Outside) -> Vec<Item> {
 }
 
 async fn permissions(settings: &Settings) -> Vec<Item> {
-    let Cluster { client, namespace } = match cluster::connect().await {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let Cluster { client, namespace } = match cluster::connect(&clock, &Pulses::default()).await {
         Ok(cluster) => cluster,
         Err(error) => {
             return vec![Item {

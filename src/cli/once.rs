@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, timeout_at};
 
 use crate::cli::{ConfigArgs, Outcome, complain, explain, print};
-use crate::daemon::{Daemon, Span};
+use crate::daemon::pass::Pass;
 use crate::sync::summary::Summary;
 
 /// What `once` takes.
@@ -30,8 +30,8 @@ pub(super) async fn once(args: &OnceArgs) -> Outcome {
         Err(outcome) => return outcome,
     };
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
-    let mut daemon = match timeout_at(deadline, Daemon::start(&settings, site, Span::SinglePass)).await {
-        Ok(Ok(daemon)) => daemon,
+    let mut pass = match timeout_at(deadline, Pass::start(&settings, &site)).await {
+        Ok(Ok(pass)) => pass,
         Ok(Err(error)) => {
             complain(&explain(&error));
             return Outcome::Failed;
@@ -41,20 +41,20 @@ pub(super) async fn once(args: &OnceArgs) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let in_time = timeout_at(deadline, pass(&mut daemon)).await.is_ok();
+    let in_time = timeout_at(deadline, go(&mut pass)).await.is_ok();
     if !in_time {
         complain(&format!("the pass took longer than {} s", args.timeout));
     }
-    conclude(&daemon, in_time)
+    conclude(&pass, in_time)
 }
 
 /// All keepers have tried, the syncer has nothing left to do, and what failed has been tried again for a while.
-async fn pass(daemon: &mut Daemon) {
+async fn go(pass: &mut Pass) {
     let bar = progress_bar();
     bar.set_message("minting");
-    while daemon.keepers.join_next().await.is_some() {}
+    while pass.keepers.join_next().await.is_some() {}
     bar.set_message("writing");
-    let mut summary = daemon.summary.clone();
+    let mut summary = pass.summary.clone();
     let followed = async {
         loop {
             let now = summary.borrow_and_update().clone();
@@ -64,7 +64,7 @@ async fn pass(daemon: &mut Daemon) {
             }
         }
     };
-    let mut settled = daemon.summary.clone();
+    let mut settled = pass.summary.clone();
     let patience = async {
         let _ended = settled.wait_for(|summary| summary.settled).await.is_err();
         tokio::time::sleep(PATIENCE).await;
@@ -75,7 +75,7 @@ async fn pass(daemon: &mut Daemon) {
     }
     bar.finish_and_clear();
     // The task that keeps the state may not have come to it yet, and the process is about to end.
-    if let Err(error) = daemon.state.save_now(&daemon.slots).await {
+    if let Err(error) = pass.state.save(&pass.slots).await {
         complain(&format!("could not save the state, so the next pass will mint anew: {error}"));
     }
 }
@@ -91,11 +91,11 @@ fn show(bar: &ProgressBar, summary: &Summary) {
     bar.set_position(done as u64);
 }
 
-fn conclude(daemon: &Daemon, in_time: bool) -> Outcome {
-    let summary = daemon.summary.borrow().clone();
+fn conclude(pass: &Pass, in_time: bool) -> Outcome {
+    let summary = pass.summary.borrow().clone();
     let mut text = String::new();
     let mut failed_registries = 0;
-    for (registry, slot) in &daemon.slots {
+    for (registry, slot) in &pass.slots {
         let slot = slot.borrow();
         match (&slot.failure, &slot.current) {
             (Some(failure), _) => {

@@ -1,12 +1,21 @@
 //! `pullmint run`: until told to stop.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::cli::{ConfigArgs, Outcome, complain, explain};
+use crate::cli::{ConfigArgs, Outcome, complain, explain, report, site};
 use crate::config::Settings;
-use crate::daemon::{Daemon, Site, Span};
+use crate::daemon::{Daemon, End, Orders};
+use crate::leader::{Elector, Leadership, Timing};
+use crate::reload::{self, Directory};
 use crate::telemetry::LogFilter;
 
 /// What `run` takes.
@@ -14,52 +23,128 @@ use crate::telemetry::LogFilter;
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    /// The name by which other pullmints know this one. Default: the host's name, which in a Pod is the Pod's
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
 }
+
+/// The longest that a lease is waited for to be given back.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// No sign of life from the elector for so long means that it hangs: each of its calls is bounded by less.
+const ELECTOR_SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
-    let (settings, site) = match args.config.in_cluster().await {
-        Ok(ready) => ready,
+    let (settings, directory) = match Directory::open(&args.config.config) {
+        Ok(read) => read,
+        Err(problems) => return report(&problems),
+    };
+    let identity = args.identity.clone().unwrap_or_else(host_name);
+    let site = match site(&identity).await {
+        Ok(site) => site,
         Err(outcome) => return outcome,
     };
-    if let Err(error) = log.set(settings.log.as_deref()) {
-        warn!(error, "the configured log filter cannot be used");
-    }
-    info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, registries = settings.registries.len(),
-        "starting");
-    tokio::select! {
-        signal = told_to_stop() => {
-            info!(signal, "stopping");
-            Outcome::Done
-        }
-        outcome = until_it_fails(&settings, site) => outcome,
-    }
-}
+    set_log(log, &settings);
+    info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, identity,
+        registries = settings.registries.len(), "starting");
 
-async fn until_it_fails(settings: &Settings, site: Site) -> Outcome {
-    let mut daemon = match Daemon::start(settings, site, Span::Forever).await {
+    let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
+    let now = site.clock.now();
+    let mut tasks = JoinSet::new();
+    let pulse = site.pulses.start("configuration", reload::LONGEST_SILENCE, now);
+    let (followed, following) = directory.follow(settings, Arc::clone(&site.clock), pulse);
+    tasks.spawn(following);
+    tasks.spawn(follow_log(log.clone(), followed.settings.clone()));
+    let (tell, leadership) = watch::channel(Leadership::Standby { holder: None });
+    let elector =
+        Elector::new(site.client.clone(), &site.namespace, &identity, Timing::default(), Arc::clone(&site.clock));
+    let mandate = elector.mandate();
+    let pulse = site.pulses.start("elector", ELECTOR_SILENCE, now);
+    let mut election = JoinSet::new();
+    election.spawn(elector.run(tell, leave.clone(), pulse));
+
+    let orders =
+        Orders { settings: followed.settings, configuration: followed.status, leadership, mandate, stop: stop.clone() };
+    let daemon = match Daemon::start(site, orders) {
         Ok(daemon) => daemon,
         Err(error) => {
             complain(&explain(&error));
             return Outcome::Failed;
         }
     };
-    // A daemon that lives on without one of its parts would look healthy and do nothing.
-    match daemon.tasks.join_next().await {
-        Some(Ok(task)) => error!(task, "a part ended that never should; ending the process"),
-        Some(Err(failure)) => error!(%failure, "a part failed; ending the process"),
-        None => error!("there is nothing to do; ending the process"),
+    let Some(mut signals) = Signals::listen() else {
+        complain("could not listen for signals");
+        return Outcome::Failed;
+    };
+    let working = daemon.run();
+    tokio::pin!(working);
+    let end = loop {
+        tokio::select! {
+            end = &mut working => break end,
+            signal = signals.next() => {
+                if stop.is_cancelled() {
+                    warn!(signal, "told to stop once more; ending at once");
+                    return Outcome::Failed;
+                }
+                info!(signal, "stopping: finishing the writes in flight");
+                stop.cancel();
+            }
+            Some(_) = tasks.join_next() => {
+                error!(task = "configuration", "a part ended that never should; ending the process");
+                break End::Broken;
+            }
+            Some(_) = election.join_next(), if !stop.is_cancelled() => {
+                error!(task = "elector", "a part ended that never should; ending the process");
+                break End::Broken;
+            }
+        }
+    };
+    // Only after the last write: whoever leads next must not meet one of ours.
+    leave.cancel();
+    if timeout(FAREWELL, election.join_next()).await.is_err() {
+        warn!("could not give the lease back in time; others lead when it has run out");
     }
-    Outcome::Failed
+    match end {
+        End::Stopped => Outcome::Done,
+        End::Broken => Outcome::Failed,
+    }
 }
 
-async fn told_to_stop() -> &'static str {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers the signals end the process by themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+fn set_log(log: &LogFilter, settings: &Settings) {
+    if let Err(error) = log.set(settings.log.as_deref()) {
+        warn!(error, "the configured log filter cannot be used");
     }
+}
+
+/// What is logged changes with the settings.
+async fn follow_log(log: LogFilter, mut settings: watch::Receiver<Arc<Settings>>) {
+    while settings.changed().await.is_ok() {
+        set_log(&log, &settings.borrow_and_update());
+    }
+    std::future::pending().await
+}
+
+/// The signals that end a process in good order.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Option<Self> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        Some(Self { interrupt: interrupt.ok()?, terminate: terminate.ok()? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// In a Pod it is the Pod's name.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

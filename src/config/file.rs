@@ -23,6 +23,10 @@ pub(super) struct Global {
     /// Applies in flight at the API server. 16 keep one runtime thread busy; more were no faster.
     #[schemars(range(min = 1, max = 256))]
     pub(super) concurrency: usize,
+    /// Writes a second at the API server, at most. Absent: as many as it bears; when it asks for patience or grows slow,
+    /// pullmint slows down by itself.
+    #[schemars(range(min = 0.1, max = 10000.0))]
+    pub(super) max_writes_per_second: Option<f64>,
     /// PEM file of certificate authorities trusted for registries and clouds, in addition to the system's.
     pub(super) ca_file: Option<File>,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or directives by module. Absent: what the
@@ -35,7 +39,15 @@ pub(super) struct Global {
 impl Default for Global {
     fn default() -> Self {
         let namespaces = Namespaces::default();
-        Self { secret: None, service_accounts: Vec::new(), concurrency: 16, ca_file: None, log: None, namespaces }
+        Self {
+            secret: None,
+            service_accounts: Vec::new(),
+            concurrency: 16,
+            max_writes_per_second: None,
+            ca_file: None,
+            log: None,
+            namespaces,
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Settings {
     pub registries: Vec<Registry>,
     /// Applies in flight at the API server.
     pub concurrency: usize,
+    /// Writes a second at the API server, at most; `None`: as many as it bears.
+    pub max_writes_per_second: Option<f64>,
     /// PEM file of additional certificate authorities trusted for registries and clouds.
     pub ca_file: Option<PathBuf>,
     /// What is logged; `None`: what the command line says.
@@ -69,6 +71,19 @@ pub enum ProviderSettings {
     Ecr(Ecr),
     /// Amazon ECR Public.
     EcrPublic(EcrPublic),
+}
+
+impl ProviderSettings {
+    /// The name, as in the files' `provider`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Acr(_) => "acr",
+            Self::DockerHub(_) => "docker-hub",
+            Self::Ecr(_) => "ecr",
+            Self::EcrPublic(_) => "ecr-public",
+        }
+    }
 }
 
 /// Azure Container Registry: one login server.

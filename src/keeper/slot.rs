@@ -1,7 +1,8 @@
 //! The latest word on one registry: what lives, what failed, what comes next. Written by its keeper alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{BoxStream, SelectAll, StreamExt, select_all, unfold};
 use jiff::Timestamp;
@@ -22,6 +23,33 @@ pub struct Slot {
     pub next_attempt: Option<Timestamp>,
     /// Replaced tokens that still have to be deleted at their issuer.
     pub retired: Vec<Retired>,
+    /// The attempts of the last 24 hours, the oldest first; [`ATTEMPTS_KEPT`] at most.
+    pub attempts: VecDeque<Attempt>,
+}
+
+/// One attempt to renew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Why it failed, if it did.
+    pub failed: Option<Reason>,
+}
+
+/// A day of attempts, one every five minutes: no healthy registry has more.
+pub const ATTEMPTS_KEPT: usize = 288;
+
+const ATTEMPTS_SPAN: Duration = Duration::from_secs(24 * 3600);
+
+impl Slot {
+    /// Notes an attempt, and forgets those of more than a day ago.
+    pub fn note(&mut self, attempt: Attempt) {
+        let day_ago = attempt.at.saturating_sub(ATTEMPTS_SPAN).unwrap_or(Timestamp::MIN);
+        while self.attempts.front().is_some_and(|first| first.at < day_ago || self.attempts.len() >= ATTEMPTS_KEPT) {
+            self.attempts.pop_front();
+        }
+        self.attempts.push_back(attempt);
+    }
 }
 
 /// A credential and how it came here.
@@ -33,6 +61,8 @@ pub struct Minted {
     pub minted_at: Timestamp,
     /// What the registry said of it before it was published.
     pub verification: Verification,
+    /// When it said so, to this process.
+    pub verified_at: Option<Timestamp>,
 }
 
 /// What the registry said of a credential.
@@ -46,6 +76,19 @@ pub enum Verification {
     Refused,
     /// The configuration asks for no verification.
     Skipped,
+}
+
+impl Verification {
+    /// The stable name, for logs, metrics and the status.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Doubtful(_) => "doubtful",
+            Self::Refused => "refused",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// The attempts that have failed since the last success.

@@ -81,16 +81,11 @@ pub const VERDICTS: [&str; 7] = ["create", "replace", "delete", "keep", "refuse"
 /// What can be in a write's way.
 pub const CONFLICTS: [&str; 5] = ["foreign", "field_manager", "outdated", "unchangeable", "forbidden"];
 
-const STATES: [&str; 4] = [
-    CopyState::ALL[0].as_str(),
-    CopyState::ALL[1].as_str(),
-    CopyState::ALL[2].as_str(),
-    CopyState::ALL[3].as_str(),
-];
+const STATES: [&str; 4] =
+    [CopyState::ALL[0].as_str(), CopyState::ALL[1].as_str(), CopyState::ALL[2].as_str(), CopyState::ALL[3].as_str()];
 
 const REGISTRY: Label = Label { name: "registry", values: Values::Each("registry") };
-const PROVIDER: Label =
-    Label { name: "provider", values: Values::OneOf(&["acr", "docker-hub", "ecr", "ecr-public"]) };
+const PROVIDER: Label = Label { name: "provider", values: Values::OneOf(&["acr", "docker-hub", "ecr", "ecr-public"]) };
 const SECRET: Label = Label { name: "secret", values: Values::Each("Secret name") };
 const LOOP: Label = Label { name: "loop", values: Values::Each("loop") };
 const WATCH: Label = Label { name: "watch", values: Values::Each("watch") };

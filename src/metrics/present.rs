@@ -56,9 +56,9 @@ fn secrets(registry: &mut Registry, all: &[SecretStatus]) {
     gauges(registry, &catalogue::SECRET_EXPIRY, all.iter().map(|one| ([one.name.as_str()], expiry(one))));
     let last_sync = all.iter().map(|one| ([one.name.as_str()], one.last_synced_at.map_or(0.0, seconds)));
     gauges(registry, &catalogue::SECRET_LAST_SYNC, last_sync);
-    let states = all.iter().flat_map(|one| {
-        CopyState::ALL.map(|state| ([one.name.as_str(), state.as_str()], copies(one, state) as f64))
-    });
+    let states = all
+        .iter()
+        .flat_map(|one| CopyState::ALL.map(|state| ([one.name.as_str(), state.as_str()], copies(one, state) as f64)));
     gauges(registry, &catalogue::SECRETS, states);
 }
 

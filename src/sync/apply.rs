@@ -45,6 +45,19 @@ pub(super) enum Setback {
     Failed(String),
 }
 
+impl Setback {
+    /// What was in the way of the write, where it was no mere failure; the stable name, for metrics.
+    pub(super) const fn conflict(&self) -> Option<&'static str> {
+        match self {
+            Self::Outdated => Some("outdated"),
+            Self::Foreign(_) => Some("field_manager"),
+            Self::Unchangeable(_) => Some("unchangeable"),
+            Self::Forbidden(_) => Some("forbidden"),
+            Self::Gone | Self::Throttled(_) | Self::Unreachable(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
 /// Applies a Secret. `force` takes over fields that others own; only for Secrets that are ours or that consent.
 ///
 /// # Errors

@@ -64,6 +64,8 @@ pub struct Observed {
     pub adopted: bool,
     /// What its annotation says it holds.
     pub entries: Vec<(RegistryName, Entry)>,
+    /// Who else wrote to it last.
+    pub touched_by: Option<String>,
 }
 
 /// Whose Secret this is.
@@ -93,6 +95,22 @@ pub enum Verdict {
     Wait(Vec<RegistryName>),
     /// Nothing is wanted and nothing of ours is here.
     Leave,
+}
+
+impl Verdict {
+    /// The stable name, for metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace(why) => why.as_str(),
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+            Self::Refuse(_) => "refuse",
+            Self::Wait(_) => "wait",
+            Self::Leave => "leave",
+        }
+    }
 }
 
 /// Why a Secret is written over.

@@ -13,7 +13,7 @@ use crate::sync::decide::{Entry, Wanted};
 use crate::sync::manifest::Rendered;
 
 /// One registry, as the syncer sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     /// Its name.
     pub registry: RegistryName,
@@ -30,7 +30,9 @@ pub struct Claim {
 }
 
 /// All claims, turned round: by Secret name, and by ServiceAccount name.
-#[derive(Debug)]
+///
+/// Names keep their places for ever. One that nobody claims any more stays, so that what is ours under it can go.
+#[derive(Debug, Default)]
 pub struct Plan {
     claims: Vec<Claim>,
     current: Vec<Option<Arc<Minted>>>,
@@ -45,19 +47,15 @@ pub struct Plan {
 pub type Picks = Box<[bool]>;
 
 impl Plan {
-    /// Sorts the claims by Secret and by account.
-    #[must_use]
-    pub fn new(claims: Vec<Claim>) -> Self {
-        let secrets: BTreeSet<_> = claims.iter().map(|claim| claim.secret.clone()).collect();
-        let accounts: BTreeSet<_> = claims.iter().flat_map(|claim| claim.service_accounts.iter().cloned()).collect();
-        let current = vec![None; claims.len()];
-        Self {
-            claims,
-            current,
-            secrets: secrets.into_iter().collect(),
-            accounts: accounts.into_iter().collect(),
-            rendered: BTreeMap::new(),
-        }
+    /// Takes other claims in the place of those so far. What was said of picks holds no longer.
+    pub fn assign(&mut self, claims: &[Claim]) {
+        self.claims = claims.to_vec();
+        self.current = self.claims.iter_mut().map(|claim| claim.slot.borrow_and_update().current.clone()).collect();
+        self.rendered.clear();
+        let secrets: BTreeSet<_> = claims.iter().map(|claim| &claim.secret).collect();
+        let accounts: BTreeSet<_> = claims.iter().flat_map(|claim| &claim.service_accounts).collect();
+        add(&mut self.secrets, secrets);
+        add(&mut self.accounts, accounts);
     }
 
     /// The slots, for waiting on them.
@@ -133,6 +131,12 @@ impl Plan {
         })
     }
 
+    /// The registries whose credentials belong into this Secret, wherever it is.
+    pub fn registries(&self, secret: usize) -> impl Iterator<Item = &RegistryName> {
+        let name = &self.secrets[secret];
+        self.claims.iter().filter(move |claim| claim.secret == *name).map(|claim| &claim.registry)
+    }
+
     fn members(&self, secret: usize, picks: &Picks) -> impl Iterator<Item = usize> {
         let name = &self.secrets[secret];
         let claims = self.claims.iter().zip(picks).enumerate();
@@ -142,4 +146,12 @@ impl Plan {
 
 fn entry_of(minted: &Minted) -> Entry {
     Entry { minted_at: minted.minted_at, expiry: minted.credential.expiry }
+}
+
+fn add(names: &mut Vec<String>, wanted: BTreeSet<&String>) {
+    for name in wanted {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
 }

@@ -146,7 +146,14 @@ pub fn observe(secret: &PartialObjectMeta<Secret>, us: &str) -> Observed {
         consents: annotation(ADOPT).is_some_and(|value| value == "true"),
         adopted: annotation(ADOPT).is_some_and(|value| value == ADOPTED),
         entries: annotation(REGISTRIES).map(|text| parse_entries(text)).unwrap_or_default(),
+        touched_by: touched_by(metadata),
     }
+}
+
+fn touched_by(metadata: &ObjectMeta) -> Option<String> {
+    let others =
+        metadata.managed_fields.iter().flatten().filter(|fields| fields.manager.as_deref() != Some(FIELD_MANAGER));
+    others.max_by_key(|fields| fields.time.as_ref().map(|time| time.0)).and_then(|fields| fields.manager.clone())
 }
 
 /// An annotation that somebody else spoiled tells nothing, and is written anew.

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::sync::accounts::Account;
 use crate::sync::decide::Observed;
+use crate::sync::desired::Picks;
 use crate::sync::queue::Urgency;
 use crate::sync::sources::{Change, Source};
-use crate::sync::{Key, Place, Syncer, manifest};
+use crate::sync::summary::State;
+use crate::sync::{Key, Place, Strange, Syncer, manifest, now};
 
 impl Syncer {
     /// Takes in renewed credentials, and looks at everything that holds them.
@@ -31,17 +35,30 @@ impl Syncer {
             Change::Finish(source) => self.finish(source),
             Change::Namespace { name, labels, leaving } => {
                 let picks = self.plan.picks(&name, &labels);
-                self.namespaces.put(Arc::clone(&name), Place { picks, leaving });
+                let new_since = self.new_since(&name, &picks);
+                self.namespaces.put(Arc::clone(&name), Place { picks, leaving, new_since });
                 self.push_namespace(&name);
             }
             Change::Secret(place, namespace, secret) => {
-                let observed = manifest::observe(&secret, &self.options.owner);
+                let observed = manifest::observe(&secret, &self.setting.owner);
                 self.see_secret(place, namespace, observed);
             }
             Change::Account(place, namespace, account) => {
                 self.see_account(place, namespace, Account::from(*account));
             }
             Change::Gone(source, name) => self.gone(source, &name),
+        }
+    }
+
+    /// Since when a namespace has waited for its first Secret: only of those that came, or came to be selected, while we
+    /// watched, since nobody knows how long the others have waited.
+    fn new_since(&self, name: &str, picks: &Picks) -> Option<Instant> {
+        if !self.namespaces.is_listed() {
+            return None;
+        }
+        match self.namespaces.get(name) {
+            Some(known) if known.picks == *picks => known.new_since,
+            _ => Some(now()),
         }
     }
 
@@ -63,15 +80,7 @@ impl Syncer {
             self.gone(source, &name);
         }
         match source {
-            Source::Namespaces => {
-                for place in 0..self.plan.secrets.len() {
-                    self.push_all(|namespace| Key::Secret(place, namespace));
-                }
-                for place in 0..self.plan.accounts.len() {
-                    self.push_all(|namespace| Key::Account(place, namespace));
-                }
-                self.push_observed();
-            }
+            Source::Namespaces => self.push_everything(),
             Source::Secrets(place) => {
                 self.push_all(|namespace| Key::Secret(place, namespace));
                 self.push_observed();
@@ -81,6 +90,17 @@ impl Syncer {
                 self.push_observed();
             }
         }
+    }
+
+    /// Everything that is wanted, and everything that is there.
+    pub(super) fn push_everything(&mut self) {
+        for place in 0..self.plan.secrets.len() {
+            self.push_all(|namespace| Key::Secret(place, namespace));
+        }
+        for place in 0..self.plan.accounts.len() {
+            self.push_all(|namespace| Key::Account(place, namespace));
+        }
+        self.push_observed();
     }
 
     /// What is there may have to go, wherever it is.
@@ -117,7 +137,13 @@ impl Syncer {
             }
             Source::Secrets(place) => {
                 let uid = self.secrets[place].remove(name).map(|secret| secret.uid);
-                self.bury(Key::Secret(place, Arc::clone(name)), uid);
+                let key = Key::Secret(place, Arc::clone(name));
+                if let Some(memory) = self.memory.get_mut(&key)
+                    && memory.state == Some(State::InSync)
+                {
+                    memory.strange.get_or_insert_with(|| Strange { since: now(), by: None });
+                }
+                self.bury(key, uid);
             }
             Source::Accounts(place) => {
                 let uid = self.accounts[place].remove(name).map(|account| account.uid);

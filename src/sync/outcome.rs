@@ -7,9 +7,10 @@ use tracing::{debug, warn};
 
 use crate::sync::accounts::Account;
 use crate::sync::apply::Setback;
+use crate::sync::incident::Incident;
 use crate::sync::queue::Urgency;
 use crate::sync::summary::State;
-use crate::sync::{Done, Key, Syncer, WAIT_AGAIN, manifest, now};
+use crate::sync::{Done, Key, Strange, Syncer, WAIT_AGAIN, manifest, now};
 
 /// What to do about a Secret that belongs to somebody else.
 pub(super) const CONSENT: &str =
@@ -31,12 +32,16 @@ impl Syncer {
         let buried = self.memory.get_mut(key).and_then(|memory| memory.buried.take());
         let mut changed = true;
         let outcome = match (key, done) {
-            (Key::Secret(place, namespace), Done::Written { over, answer: Ok(secret) }) => {
-                let observed = manifest::observe(&secret, &self.options.owner);
+            (Key::Secret(place, namespace), Done::Written { over, began, answer: Ok(secret) }) => {
+                self.pace.answered(now() - began, now());
+                let observed = manifest::observe(&secret, &self.setting.owner);
                 // An apply that found everything as it should be has changed nothing.
                 changed = over.as_ref() != Some(&observed.resource_version);
                 if buried.as_ref() != Some(&observed.uid) {
-                    self.memory.entry(key.clone()).or_default().applied = Some(observed.resource_version.clone());
+                    let memory = self.memory.entry(key.clone()).or_default();
+                    memory.applied = Some(observed.resource_version.clone());
+                    memory.confirmed_at = Some(self.setting.clock.now());
+                    self.celebrate(key, namespace, &observed.uid);
                     self.see_secret(*place, Arc::clone(namespace), observed);
                 }
                 Ok(())
@@ -67,11 +72,27 @@ impl Syncer {
         self.queue.done(key);
     }
 
+    /// A Secret is as it should be: for the first time, or again.
+    fn celebrate(&mut self, key: &Key, namespace: &Arc<str>, uid: &str) {
+        if let Some(since) = self.namespaces.get_mut(namespace).and_then(|place| place.new_since.take()) {
+            self.reports.metrics.covered(now() - since);
+        }
+        if let Some(Strange { since, by }) = self.memory.get_mut(key).and_then(|memory| memory.strange.take()) {
+            self.reports.metrics.repaired(now() - since);
+            let name = self.name_of(key);
+            let uid = Some(uid.to_owned());
+            self.tell(Incident::Repaired { namespace: name.namespace, secret: name.name, uid, by });
+        }
+    }
+
     fn set_back(&mut self, key: &Key, setback: Setback) {
         let memory = self.memory.entry(key.clone()).or_default();
         memory.setbacks = memory.setbacks.saturating_add(1);
         let delay = back_off(memory.setbacks);
         let name = self.name_of(key);
+        if let Some(reason) = setback.conflict() {
+            self.reports.metrics.conflicted(reason);
+        }
         match setback {
             // The watch will show what has changed, and then the key is looked at again; the delay is for the case
             // that it already has.
@@ -97,6 +118,8 @@ impl Syncer {
                 return;
             }
             Setback::Throttled(patience) => {
+                self.reports.metrics.throttled();
+                self.pace.throttled(now());
                 let patience = patience.unwrap_or(delay);
                 warn!(seconds = patience.as_secs_f64(), "the API server asks for patience");
                 self.paused_until = self.paused_until.max(Some(now() + patience));

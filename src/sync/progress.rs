@@ -1,16 +1,21 @@
 //! How the syncer tells how far it has come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::keeper::slot::Coverage;
+use crate::sync::incident::Incident;
 use crate::sync::summary::{ObjectName, State, Summary};
 use crate::sync::table::Table;
 use crate::sync::{Key, Syncer, now};
 
 /// Between two reports while work goes on.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
+
+/// Between two boards while work goes on: each looks at everything.
+const BOARD_EVERY: Duration = Duration::from_secs(1);
 
 impl Syncer {
     /// Notes how the object stands; `None` when nothing of ours belongs there.
@@ -19,12 +24,12 @@ impl Syncer {
             let before = self.memory.remove(key).and_then(|memory| memory.state);
             return self.count(key, before.as_ref(), None);
         };
-        let name = self.name_of(key);
         let memory = self.memory.entry(key.clone()).or_default();
         if memory.state.as_ref() != Some(&state) {
             if let State::Refused(why) = &state {
-                warn!(object = %name, why, "refused");
+                self.note_refusal(key, why);
             }
+            let memory = self.memory.entry(key.clone()).or_default();
             let before = memory.state.replace(state.clone());
             self.count(key, before.as_ref(), Some(&state));
         }
@@ -33,10 +38,26 @@ impl Syncer {
         }
     }
 
+    fn note_refusal(&self, key: &Key, why: &str) {
+        let name = self.name_of(key);
+        warn!(object = %name, why, "refused");
+        if let Key::Secret(place, namespace) = key {
+            let uid = self.secrets[*place].get(namespace).map(|observed| observed.uid.clone());
+            let why = why.to_owned();
+            self.tell(Incident::Refused { namespace: name.namespace, secret: name.name, uid, why });
+        }
+    }
+
+    /// Lets people hear of it.
+    pub(super) fn tell(&self, incident: Incident) {
+        // Without listeners it is in the log alone.
+        let _heard = self.reports.incidents.send(incident).is_ok();
+    }
+
     /// Receivers are woken by [`Syncer::report`], not by each of ten thousand keys.
     fn count(&mut self, key: &Key, before: Option<&State>, after: Option<&State>) {
         self.news |= before != after;
-        self.summary.send_if_modified(|summary| {
+        self.reports.summary.send_if_modified(|summary| {
             summary.replace(|| self.name_of(key), before, after);
             false
         });
@@ -52,11 +73,9 @@ impl Syncer {
 
     /// Tells how far it has come, whenever work begins or ends, and now and then in between.
     pub(super) fn report(&mut self) {
-        let listed = self.namespaces.is_listed()
-            && self.secrets.iter().all(Table::is_listed)
-            && self.accounts.iter().all(Table::is_listed);
-        let settled = listed && self.queue.is_idle();
-        let was_settled = self.summary.borrow().settled;
+        let listed = self.is_listed();
+        let settled = listed && *self.setting.active.borrow() && self.queue.is_idle();
+        let was_settled = self.reports.summary.borrow().settled;
         let now = now();
         let due = now >= self.next_report && (self.news || !settled);
         if settled == was_settled && !due {
@@ -67,12 +86,28 @@ impl Syncer {
         if settled {
             self.announce();
         }
+        let board = (settled || now >= self.next_board).then(|| {
+            self.next_board = now + BOARD_EVERY;
+            Arc::new(self.board())
+        });
         let (queued, writes) = (self.queue.load(), self.writes);
-        self.summary.send_modify(|summary| {
+        self.reports.summary.send_modify(|summary| {
+            summary.listed = listed;
             summary.settled = settled;
             summary.queued = queued;
             summary.writes = writes;
+            if let Some(board) = board {
+                summary.board = board;
+            }
         });
+    }
+
+    /// Whether absence means something everywhere. Of a name that nobody claims any more nobody waits for.
+    fn is_listed(&self) -> bool {
+        let claimed = |place: usize| self.plan.registries(place).next().is_some();
+        self.namespaces.is_listed()
+            && self.secrets.iter().enumerate().all(|(place, table)| table.is_listed() || !claimed(place))
+            && self.accounts.iter().all(Table::is_listed)
     }
 
     /// Everything has been looked at: tells which credentials are everywhere now.
@@ -90,13 +125,13 @@ impl Syncer {
             .collect();
         let complete = (0..self.plan.secrets.len()).filter(|place| !lagging.contains(place)).collect();
         let in_force: Coverage = self.plan.in_force(&complete).collect();
-        self.coverage.send_if_modified(|coverage| {
+        self.reports.coverage.send_if_modified(|coverage| {
             let news = *coverage != in_force;
             *coverage = in_force;
             news
         });
         if self.announced != Some(self.writes) {
-            let Summary { in_sync, waiting, refused, failing, .. } = *self.summary.borrow();
+            let Summary { in_sync, waiting, refused, failing, .. } = *self.reports.summary.borrow();
             let writes = self.writes - self.announced.unwrap_or_default();
             info!(writes, in_sync, waiting, refused, failing, "all is written");
             self.announced = Some(self.writes);

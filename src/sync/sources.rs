@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::stream::{BoxStream, SelectAll, StreamExt, select_all};
+use futures::stream::{AbortHandle, BoxStream, SelectAll, StreamExt, abortable};
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
@@ -13,6 +14,11 @@ use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tracing::warn;
+
+use crate::clock::Clock;
+use crate::pulse::{self, Pulses};
+use crate::sync::Setting;
+use crate::sync::desired::Plan;
 
 /// One thing that happened, at the source that saw it.
 #[derive(Debug)]
@@ -49,69 +55,103 @@ pub(super) enum Source {
     Accounts(usize),
 }
 
-/// The changes of all watches.
-pub(super) type Changes = SelectAll<BoxStream<'static, Change>>;
-
-/// Starts the watches. Each goes on for ever and starts over by itself when it breaks.
+/// All watches. Each goes on for ever and starts over by itself when it breaks.
 ///
 /// Secrets are watched by name and as metadata only, which is all that the RBAC rules of pullmint allow, and
 /// which makes unrelated Secrets cost nothing.
-pub(super) fn watch_all(client: &Client, secrets: &[String], accounts: &[String]) -> Changes {
-    let mut streams: Vec<BoxStream<'static, Change>> = vec![namespaces(client)];
-    streams.extend(secrets.iter().enumerate().map(|(place, name)| secret(client, place, name)));
-    streams.extend(accounts.iter().enumerate().map(|(place, name)| account(client, place, name)));
-    select_all(streams)
+pub(super) struct Sources {
+    client: Client,
+    clock: Arc<dyn Clock>,
+    pulses: Pulses,
+    deaf_after: Duration,
+    changes: SelectAll<BoxStream<'static, Change>>,
+    namespaces: Option<AbortHandle>,
+    secrets: usize,
+    accounts: usize,
 }
 
-fn namespaces(client: &Client) -> BoxStream<'static, Change> {
-    let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
-    changes(api, watcher::Config::default(), Source::Namespaces, "namespaces".to_owned(), |namespace| {
-        Change::Namespace {
-            name: namespace.name_unchecked().into(),
-            leaving: namespace.metadata.deletion_timestamp.is_some(),
-            labels: namespace.metadata.labels.unwrap_or_default(),
+impl Sources {
+    /// No watch yet.
+    pub(super) fn new(setting: &Setting, pulses: &Pulses) -> Self {
+        Self {
+            client: setting.client.clone(),
+            clock: Arc::clone(&setting.clock),
+            pulses: pulses.clone(),
+            deaf_after: setting.deaf_after,
+            changes: SelectAll::new(),
+            namespaces: None,
+            secrets: 0,
+            accounts: 0,
         }
-    })
-}
+    }
 
-fn secret(client: &Client, place: usize, name: &str) -> BoxStream<'static, Change> {
-    let api = Api::<PartialObjectMeta<Secret>>::all(client.clone());
-    let what = format!("secrets named {name}");
-    changes(api, by_name(name), Source::Secrets(place), what, move |secret| {
-        Change::Secret(place, namespace_of(&secret), Box::new(secret))
-    })
-}
+    /// Lists the namespaces anew, and begins to watch the names that are new in the plan.
+    pub(super) fn watch(&mut self, plan: &Plan) {
+        if let Some(before) = self.namespaces.take() {
+            before.abort();
+        }
+        let (namespaces, handle) = abortable(self.namespaces());
+        self.namespaces = Some(handle);
+        self.changes.push(namespaces.boxed());
+        for place in self.secrets..plan.secrets.len() {
+            self.changes.push(self.secret(place, &plan.secrets[place]));
+        }
+        for place in self.accounts..plan.accounts.len() {
+            self.changes.push(self.account(place, &plan.accounts[place]));
+        }
+        (self.secrets, self.accounts) = (plan.secrets.len(), plan.accounts.len());
+    }
 
-fn account(client: &Client, place: usize, name: &str) -> BoxStream<'static, Change> {
-    let api = Api::<ServiceAccount>::all(client.clone());
-    let what = format!("serviceaccounts named {name}");
-    changes(api, by_name(name), Source::Accounts(place), what, move |account| {
-        Change::Account(place, namespace_of(&account), Box::new(account))
-    })
-}
+    /// The next change at any of them.
+    pub(super) async fn next(&mut self) -> Option<Change> {
+        self.changes.next().await
+    }
 
-fn by_name(name: &str) -> watcher::Config {
-    watcher::Config::default().fields(&format!("metadata.name={name}"))
-}
+    fn namespaces(&self) -> BoxStream<'static, Change> {
+        let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
+        self.changes(api, watcher::Config::default(), Source::Namespaces, "namespaces".to_owned(), |namespace| {
+            Change::Namespace {
+                name: namespace.name_unchecked().into(),
+                leaving: namespace.metadata.deletion_timestamp.is_some(),
+                labels: namespace.metadata.labels.unwrap_or_default(),
+            }
+        })
+    }
 
-fn namespace_of(object: &impl ResourceExt) -> Arc<str> {
-    object.namespace().unwrap_or_default().into()
-}
+    fn secret(&self, place: usize, name: &str) -> BoxStream<'static, Change> {
+        let api = Api::<PartialObjectMeta<Secret>>::all(self.client.clone());
+        self.changes(api, by_name(name), Source::Secrets(place), format!("secrets {name}"), move |secret| {
+            Change::Secret(place, namespace_of(&secret), Box::new(secret))
+        })
+    }
 
-fn changes<K, F>(
-    api: Api<K>,
-    config: watcher::Config,
-    source: Source,
-    what: String,
-    seen: F,
-) -> BoxStream<'static, Change>
-where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    F: Fn(K) -> Change + Send + 'static,
-{
-    watch::watcher(api, config)
-        .backoff(DefaultBackoff::default())
-        .filter_map(move |event| {
+    fn account(&self, place: usize, name: &str) -> BoxStream<'static, Change> {
+        let api = Api::<ServiceAccount>::all(self.client.clone());
+        self.changes(api, by_name(name), Source::Accounts(place), format!("serviceaccounts {name}"), move |account| {
+            Change::Account(place, namespace_of(&account), Box::new(account))
+        })
+    }
+
+    /// `what` is the watch's name: the resource, and the objects' name where it is limited to one.
+    fn changes<K, F>(
+        &self,
+        api: Api<K>,
+        config: watcher::Config,
+        source: Source,
+        what: String,
+        seen: F,
+    ) -> BoxStream<'static, Change>
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+        F: Fn(K) -> Change + Send + 'static,
+    {
+        let clock = Arc::clone(&self.clock);
+        let pulse = self.pulses.start(pulse::watch_name(&what), self.deaf_after, clock.now());
+        let events = watch::watcher(api, config).backoff(DefaultBackoff::default());
+        let changes = events.filter_map(move |event| {
+            if event.is_ok() {
+                pulse.beat(clock.now());
+            }
             let change = match event {
                 Ok(watcher::Event::Init) => Some(Change::Begin(source)),
                 Ok(watcher::Event::InitDone) => Some(Change::Finish(source)),
@@ -123,8 +163,17 @@ where
                 }
             };
             std::future::ready(change)
-        })
-        .boxed()
+        });
+        changes.boxed()
+    }
+}
+
+fn by_name(name: &str) -> watcher::Config {
+    watcher::Config::default().fields(&format!("metadata.name={name}"))
+}
+
+fn namespace_of(object: &impl ResourceExt) -> Arc<str> {
+    object.namespace().unwrap_or_default().into()
 }
 
 fn key_of(source: Source, object: &impl ResourceExt) -> Arc<str> {

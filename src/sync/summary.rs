@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use crate::status::{NamespaceStatus, SecretStatus};
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +33,8 @@ pub enum State {
 /// All of it, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
+    /// Whether every watch has listed its objects.
+    pub listed: bool,
     /// Whether every watch has listed its objects, and every key has been looked at.
     pub settled: bool,
     /// Keys still to be looked at.
@@ -46,6 +51,19 @@ pub struct Summary {
     pub writes: u64,
     /// The objects that are not as they should be, and why; [`PROBLEMS_SHOWN`] at most.
     pub problems: BTreeMap<ObjectName, String>,
+    /// Where everything stands, made anew now and then.
+    pub board: Arc<Board>,
+}
+
+/// Where everything stands, as far as a person wants to see it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    /// One per Secret name, in their order.
+    pub secrets: Vec<SecretStatus>,
+    /// The namespaces that get Secrets, those with problems first; [`NAMESPACES_SHOWN`](crate::status::NAMESPACES_SHOWN) at most.
+    pub namespaces: Vec<NamespaceStatus>,
+    /// How many namespaces get Secrets, shown or not.
+    pub namespaces_total: usize,
 }
 
 /// A cluster that is wholly broken must not fill a status with ten thousand like sentences.

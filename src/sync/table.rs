@@ -38,6 +38,11 @@ impl<V> Table<V> {
         unseen.map(|(name, _)| Arc::clone(name)).collect()
     }
 
+    /// Absence means nothing until the next list is complete.
+    pub(super) fn forget_listing(&mut self) {
+        self.listed = false;
+    }
+
     /// Whether a list has been complete at least once, so that absence means something.
     pub(super) fn is_listed(&self) -> bool {
         self.listed
@@ -63,6 +68,11 @@ impl<V> Table<V> {
     /// The object, if it is there.
     pub(super) fn get(&self, name: &str) -> Option<&V> {
         self.rows.get(name).map(|row| &row.value)
+    }
+
+    /// The object, to note something about it.
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut V> {
+        self.rows.get_mut(name).map(|row| &mut row.value)
     }
 
     /// All objects.

@@ -59,7 +59,8 @@ fn each_alert_fires_when_it_must_and_is_silent_when_it_must_not() {
 #[test]
 fn each_alert_has_a_page_and_each_page_an_alert() {
     let pages = std::fs::read_dir(PAGES).expect("the pages").map(|entry| entry.expect("a page").path());
-    let pages: BTreeSet<_> = pages.map(|page| page.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
+    let pages: BTreeSet<_> =
+        pages.map(|page| page.file_stem().expect("a name").to_string_lossy().into_owned()).collect();
     let names: BTreeSet<_> = alerts().into_iter().map(|alert| alert.name).collect();
     assert_eq!(pages, names);
     for name in names {

@@ -13,7 +13,10 @@ fn the_page_of_metrics_is_the_catalogue() {
         std::fs::write(PAGE, &page).expect("written");
     }
     let written = std::fs::read_to_string(PAGE).unwrap_or_default();
-    assert!(written == page, "{PAGE} is out of date; PULLMINT_WRITE_DOCS=1 cargo test --test monitoring writes it anew");
+    assert!(
+        written == page,
+        "{PAGE} is out of date; PULLMINT_WRITE_DOCS=1 cargo test --test monitoring writes it anew"
+    );
 }
 
 const PREFACE: &str = "\
@@ -40,7 +43,8 @@ Prometheus' older text format to all others.
 fn page() -> String {
     let mut page = PREFACE.to_owned();
     for group in CATALOGUE {
-        write!(page, "\n## {}\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n", group.title).expect("text");
+        write!(page, "\n## {}\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n", group.title)
+            .expect("text");
         for family in group.families {
             writeln!(page, "| `{}` | {} | {} | {} |", family.name, kind(family), labels(family), family.help)
                 .expect("text");

@@ -68,7 +68,11 @@ impl Exposition {
         };
         if what == "HELP" {
             name.clone_into(family);
-            if self.families.insert(name.to_owned(), Declared { help: rest.to_owned(), ..Declared::default() }).is_some() {
+            if self
+                .families
+                .insert(name.to_owned(), Declared { help: rest.to_owned(), ..Declared::default() })
+                .is_some()
+            {
                 return Err("a family declared twice".into());
             }
             return Ok(());

@@ -45,7 +45,8 @@ impl Prometheus {
             .expect("prometheus starts");
         let (url, client) = (format!("http://127.0.0.1:{port}"), reqwest::Client::new());
         let ready = || async {
-            let answer = client.get(format!("{url}/-/ready")).send().await.map_err(|e| WorldError::new(e.to_string()))?;
+            let answer =
+                client.get(format!("{url}/-/ready")).send().await.map_err(|e| WorldError::new(e.to_string()))?;
             answer.status().is_success().then_some(()).ok_or_else(|| WorldError::new("not ready"))
         };
         process.until_ready(Duration::from_secs(30), ready).await.expect("prometheus is ready");

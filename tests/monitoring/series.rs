@@ -153,7 +153,8 @@ fn series_end_with_their_registry() {
     metrics.verified(&hub, "accepted");
 
     let told = read(&metrics, &status);
-    for name in ["pullmint_mint_attempts_total", "pullmint_mint_duration_seconds_count", "pullmint_verifications_total"] {
+    for name in ["pullmint_mint_attempts_total", "pullmint_mint_duration_seconds_count", "pullmint_verifications_total"]
+    {
         assert_eq!(told.by(name, "registry").into_keys().collect::<Vec<_>>(), ["ecr"], "{name}");
     }
     let kept: f64 = told.samples.iter().filter(|it| it.name == "pullmint_mint_attempts_total").map(|it| it.value).sum();

@@ -9,14 +9,18 @@ use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, ResourceExt};
-use pullmint::clock::SystemClock;
+use pullmint::clock::{Clock, SystemClock};
 use pullmint::keeper::slot::Coverage;
-use pullmint::sync::desired::Plan;
+use pullmint::metrics::Metrics;
+use pullmint::pulse::Pulses;
+use pullmint::sync::incident::Incident;
 use pullmint::sync::summary::{ObjectName, Summary};
-use pullmint::sync::{Options, Syncer};
+use pullmint::sync::{Assignment, Reports, Setting, Syncer};
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::instrument::WithSubscriber;
 
 use crate::given::Given;
 
@@ -36,8 +40,16 @@ pub(crate) struct Bed {
 /// A syncer that runs until it is dropped.
 pub(crate) struct Running {
     task: JoinHandle<()>,
+    assign: watch::Sender<Assignment>,
+    active: watch::Sender<bool>,
     summary: watch::Receiver<Summary>,
     pub(crate) coverage: watch::Receiver<Coverage>,
+    incidents: broadcast::Receiver<Incident>,
+}
+
+fn assignment(given: &[&Given]) -> Assignment {
+    let claims = given.iter().map(|given| given.claim()).collect();
+    Assignment { claims, concurrency: 16, writes_per_second: None }
 }
 
 impl Bed {
@@ -61,10 +73,23 @@ impl Bed {
     pub(crate) fn sync_as(&self, client: Client, owner: &str, given: &[&Given]) -> Running {
         let (told, summary) = watch::channel(Summary::default());
         let (covering, coverage) = watch::channel(Coverage::new());
-        let options = Options { owner: owner.to_owned(), concurrency: 16 };
-        let plan = Plan::new(given.iter().map(|given| given.claim()).collect());
-        let syncer = Syncer::new(client, Arc::new(SystemClock), options, plan, told, covering);
-        Running { task: tokio::spawn(syncer.run()), summary, coverage }
+        let (tell, incidents) = broadcast::channel(64);
+        let (assign, assignment) = watch::channel(assignment(given));
+        let (active, activated) = watch::channel(true);
+        let setting = Setting {
+            client,
+            clock: Arc::new(SystemClock),
+            owner: owner.to_owned(),
+            assignment,
+            active: activated,
+            permit: Arc::new(|| true),
+            deaf_after: PATIENCE,
+            stop: CancellationToken::new(),
+        };
+        let (metrics, pulses) = (Metrics::default(), Pulses::default());
+        let reports = Reports { summary: told, coverage: covering, incidents: tell, metrics, pulses };
+        let task = tokio::spawn(Syncer::new(setting, reports).run().with_current_subscriber());
+        Running { task, assign, active, summary, coverage, incidents }
     }
 
     pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
@@ -148,6 +173,21 @@ impl Bed {
 }
 
 impl Running {
+    /// Tells it to do something else from now on.
+    pub(crate) fn assign(&self, given: &[&Given]) {
+        self.assign.send_replace(assignment(given));
+    }
+
+    /// Lets it write, or only watch.
+    pub(crate) fn activate(&self, active: bool) {
+        self.active.send_replace(active);
+    }
+
+    /// The next thing that people should hear of.
+    pub(crate) async fn incident(&mut self) -> Incident {
+        tokio::time::timeout(PATIENCE, self.incidents.recv()).await.expect("in time").expect("a syncer")
+    }
+
     pub(crate) fn summary(&self) -> Summary {
         self.summary.borrow().clone()
     }
@@ -181,7 +221,7 @@ pub(crate) async fn client(kubeconfig: &Path) -> Client {
     world::install_crypto();
     let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    pullmint::cluster::client(config.expect("a configuration")).expect("a client")
+    client_of(config.expect("a configuration"))
 }
 
 /// Looks until there is what is looked for.
@@ -212,4 +252,10 @@ pub(crate) fn foreign_secret(name: &str) -> Value {
         "type": "kubernetes.io/dockerconfigjson",
         "stringData": { ".dockerconfigjson": r#"{"auths":{"their.example.com":{"auth":"dTpw"}}}"# },
     })
+}
+
+/// A client as pullmint makes it.
+pub(crate) fn client_of(config: kube::Config) -> Client {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    pullmint::cluster::client(config, &clock, &Pulses::default()).expect("a client")
 }

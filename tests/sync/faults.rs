@@ -24,7 +24,7 @@ impl Bed {
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let mut config = config.expect("a configuration");
         config.read_timeout = Some(silence);
-        (proxy, pullmint::cluster::client(config).expect("a client"))
+        (proxy, crate::bed::client_of(config))
     }
 
     async fn via_http(&self) -> (HttpProxy, Client) {

@@ -81,7 +81,7 @@ impl Given {
     pub(crate) fn publish_minted(&self, password: &str, minted_at: Timestamp, life: SignedDuration) {
         let expiry = Expiry::At(minted_at.checked_add(life).expect("an instant"));
         let credential = Credential { username: "puller".into(), password: password.into(), expiry, handle: None };
-        let minted = Minted { credential, minted_at, verification: Verification::Accepted };
+        let minted = Minted { credential, minted_at, verification: Verification::Accepted, verified_at: None };
         self.slot.send_modify(|slot| slot.current = Some(Arc::new(minted)));
     }
 }

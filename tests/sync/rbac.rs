@@ -86,7 +86,9 @@ fn roles_for(namespace: &str, secret: &str, accounts: &[&str]) -> Roles {
         renewal: Renewal { at: 0.5, schedule: None },
         verify: false,
     };
-    let mut roles = roles(&Settings { registries: vec![registry], concurrency: 1, ca_file: None, log: None }, namespace);
+    let settings =
+        Settings { registries: vec![registry], concurrency: 1, max_writes_per_second: None, ca_file: None, log: None };
+    let mut roles = roles(&settings, namespace);
     // Many pullmints share this cluster, which the names of cluster-wide objects do not provide for.
     roles.cluster_role.metadata.name = Some(namespace.to_owned());
     roles.cluster_role_binding.metadata.name = Some(namespace.to_owned());
@@ -175,7 +177,11 @@ async fn with_any_verb_less_the_lack_is_told_with_verb_and_resource() {
     let counts: Vec<_> = whole.cluster_role.rules.iter().flatten().map(verbs).collect();
     assert_eq!(counts, [2, 2, 5, 3]);
     // The syncer itself tells no events.
-    let cases = counts.iter().enumerate().filter(|(rule, _)| *rule != 1).flat_map(|(rule, count)| (0..*count).map(move |verb| (rule, verb)));
+    let cases = counts
+        .iter()
+        .enumerate()
+        .filter(|(rule, _)| *rule != 1)
+        .flat_map(|(rule, count)| (0..*count).map(move |verb| (rule, verb)));
     let told = cases.map(|(rule, verb)| lack(&bed, rule, verb));
     futures::future::join_all(told).await;
 }
@@ -201,18 +207,12 @@ async fn lack(bed: &Bed, rule: usize, verb: usize) {
     }
 
     let log = Log::default();
-    let (summary, told) = tokio::sync::watch::channel(Default::default());
-    let plan = pullmint::sync::desired::Plan::new(vec![ecr.claim()]);
-    let options = pullmint::sync::Options { owner: US.to_owned(), concurrency: 4 };
-    let clock = Arc::new(pullmint::clock::SystemClock);
-    let syncer = pullmint::sync::Syncer::new(client, clock, options, plan, summary, Default::default());
-    let task = tokio::spawn(syncer.run().with_subscriber(log.subscriber()));
+    let running = async { bed.sync_as(client, US, &[&ecr]) }.with_subscriber(log.subscriber()).await;
     let wanted = [format!("cannot {verb} resource"), format!("\"{resource}\"")];
     until(&format!("{wanted:?} in the log"), async || {
         let text = log.text();
         text.lines().any(|line| wanted.iter().all(|words| line.replace('\\', "").contains(words))).then_some(())
     })
     .await;
-    task.abort();
-    drop(told);
+    drop(running);
 }

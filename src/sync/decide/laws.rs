@@ -34,7 +34,8 @@ fn observed() -> impl Strategy<Value = Observed> {
     let entries = prop::collection::btree_map(names(), entry(0..NOW + 20), 0..4);
     (owner, any::<bool>(), any::<bool>(), entries, 1..3_u8).prop_map(|(owner, consents, adopted, entries, version)| {
         let entries = entries.into_iter().collect();
-        Observed { uid: "uid".into(), resource_version: version.to_string(), owner, consents, adopted, entries }
+        let resource_version = version.to_string();
+        Observed { uid: "uid".into(), resource_version, owner, consents, adopted, entries, touched_by: None }
     })
 }
 
@@ -79,6 +80,7 @@ impl Case {
                     consents: false,
                     adopted: false,
                     entries,
+                    touched_by: None,
                 });
             }
             Verdict::Delete => after.observed = None,

@@ -1,0 +1,177 @@
+//! The registries at work: of each its settings, its provider, and the slot that its keeper writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::CompiledSelection;
+use crate::config::settings::{Registry, Settings};
+use crate::daemon::snapshot::Shown;
+use crate::daemon::{Site, StartError};
+use crate::events::Roster;
+use crate::keeper::Task;
+use crate::keeper::slot::{Retired, Slot};
+use crate::provider::{self, Outside, Provider};
+use crate::registry::RegistryName;
+use crate::state::Kept;
+use crate::sync::Assignment;
+use crate::sync::desired::Claim;
+
+/// One registry at work.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) registry: Registry,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) slot: Arc<watch::Sender<Slot>>,
+}
+
+/// All of them, in the order of their names.
+#[derive(Debug)]
+pub(super) struct Lines {
+    outside: Outside,
+    ca_file: Option<PathBuf>,
+    registries: Vec<Registry>,
+    all: Vec<Line>,
+}
+
+impl Lines {
+    pub(super) fn new(settings: &Settings, site: &Site) -> Result<Self, StartError> {
+        let ca_file = settings.ca_file.clone();
+        let outside = Outside::new(ca_file.as_deref(), Arc::clone(&site.clock))?;
+        let mut lines = Self { outside, ca_file, registries: Vec::new(), all: Vec::new() };
+        lines.assign(settings, site)?;
+        Ok(lines)
+    }
+
+    /// Other settings. Returns the registries that are new or other than before; the rest goes on untouched.
+    pub(super) fn assign(&mut self, settings: &Settings, site: &Site) -> Result<BTreeSet<RegistryName>, StartError> {
+        let same_way = settings.ca_file == self.ca_file;
+        if !same_way {
+            self.outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(&site.clock))?;
+            self.ca_file.clone_from(&settings.ca_file);
+        }
+        let mut before: BTreeMap<_, _> = self.all.drain(..).map(|line| (line.registry.name.clone(), line)).collect();
+        let mut changed = BTreeSet::new();
+        for registry in &settings.registries {
+            let line = match before.remove(&registry.name) {
+                Some(line) if same_way && line.registry == *registry => line,
+                known => {
+                    changed.insert(registry.name.clone());
+                    self.renew(known.filter(|_| same_way), registry)
+                }
+            };
+            self.all.push(line);
+        }
+        self.registries.clone_from(&settings.registries);
+        let named = |line: &Line| (line.registry.name.clone(), line.registry.provider.name());
+        let names: Vec<_> = self.all.iter().map(named).collect();
+        site.metrics.set_registries(&names);
+        Ok(changed)
+    }
+
+    /// A credential lives on under settings that concern only when it is renewed and where it goes.
+    fn renew(&self, before: Option<Line>, registry: &Registry) -> Line {
+        let registry = registry.clone();
+        match before {
+            Some(line) if line.registry.provider == registry.provider => Line { registry, ..line },
+            before => {
+                let provider = provider::build(&registry, &self.outside);
+                let retired = before.map(|line| orphans(&line, &registry, &self.outside)).unwrap_or_default();
+                let slot = Arc::new(watch::channel(Slot { retired, ..Slot::default() }).0);
+                Line { registry, provider, slot }
+            }
+        }
+    }
+
+    /// What an earlier leader has saved, where it is newer than what we know.
+    pub(super) fn take_over(&self, mut saved: BTreeMap<RegistryName, Slot>) {
+        for line in &self.all {
+            let Some(saved) = saved.remove(&line.registry.name) else { continue };
+            let minted_at = |slot: &Slot| slot.current.as_ref().map(|minted| minted.minted_at);
+            line.slot.send_if_modified(|slot| {
+                let is_newer = minted_at(&saved) > minted_at(slot) || slot.current.is_none();
+                if is_newer {
+                    *slot = Slot { attempts: std::mem::take(&mut slot.attempts), ..saved };
+                }
+                is_newer
+            });
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Line> {
+        self.all.iter()
+    }
+
+    pub(super) fn registries(&self) -> &[Registry] {
+        &self.registries
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        self.all.iter().map(|line| (line.registry.clone(), line.slot.subscribe())).collect()
+    }
+
+    pub(super) fn roster(&self) -> Roster {
+        self.all.iter().map(|line| (line.registry.name.clone(), line.slot.subscribe())).collect()
+    }
+
+    pub(super) fn shown(&self) -> Arc<[Shown]> {
+        self.all.iter().map(Line::shown).collect()
+    }
+
+    pub(super) fn assignment(&self, settings: &Settings) -> Result<Assignment, StartError> {
+        Ok(Assignment {
+            claims: self.all.iter().map(Line::claim).collect::<Result<_, _>>()?,
+            concurrency: settings.concurrency,
+            writes_per_second: settings.max_writes_per_second,
+        })
+    }
+}
+
+impl Line {
+    /// What its keeper has to do.
+    pub(super) fn task(&self, site: &Site) -> Task {
+        Task {
+            registry: self.registry.name.clone(),
+            provider: Arc::clone(&self.provider),
+            renew_at: self.registry.renewal.at,
+            verify: self.registry.verify,
+            metrics: site.metrics.clone(),
+        }
+    }
+
+    fn claim(&self) -> Result<Claim, StartError> {
+        Ok(Claim {
+            registry: self.registry.name.clone(),
+            hosts: self.provider.hosts().to_vec(),
+            secret: self.registry.secret.clone(),
+            selection: CompiledSelection::new(&self.registry.namespaces)?,
+            service_accounts: self.registry.service_accounts.clone(),
+            slot: self.slot.subscribe(),
+        })
+    }
+
+    fn shown(&self) -> Shown {
+        Shown {
+            name: self.registry.name.clone(),
+            provider: self.registry.provider.name(),
+            hosts: self.provider.hosts().to_vec(),
+            secret: self.registry.secret.clone(),
+            slot: self.slot.subscribe(),
+        }
+    }
+}
+
+/// Tokens at the issuer that nobody would delete under the new settings, if they are of the same kind of registry.
+fn orphans(before: &Line, registry: &Registry, outside: &Outside) -> Vec<Retired> {
+    if discriminant(&before.registry.provider) != discriminant(&registry.provider) {
+        return Vec::new();
+    }
+    let slot = before.slot.borrow();
+    let handle = slot.current.as_ref().and_then(|minted| minted.credential.handle.clone());
+    let replaced_at = outside.clock.now();
+    let current = handle.map(|handle| Retired { handle, replaced_at, covered_at: None });
+    slot.retired.iter().cloned().chain(current).collect()
+}

@@ -1,0 +1,126 @@
+//! The whole truth at one instant, gathered from those who write it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::keeper::slot::Slot;
+use crate::leader::Leadership;
+use crate::pulse::Pulses;
+use crate::registry::{Host, RegistryName};
+use crate::status::{
+    AttemptStatus, ConfigurationStatus, CredentialStatus, FailureStatus, LeadershipStatus, LoopStatus, RegistryStatus,
+    Role, Status,
+};
+use crate::sync::summary::Summary;
+
+/// One registry, as far as it is shown.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its name.
+    pub name: RegistryName,
+    /// Who mints.
+    pub provider: &'static str,
+    /// What the credential opens.
+    pub hosts: Vec<Host>,
+    /// The Secret that it stands in.
+    pub secret: String,
+    /// Its keeper's word.
+    pub slot: watch::Receiver<Slot>,
+}
+
+/// Who this process is.
+#[derive(Clone, Debug)]
+pub struct Whoami {
+    /// pullmint's own namespace.
+    pub namespace: String,
+    /// The Pod's name, or the machine's.
+    pub instance: String,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// Where the truth is written.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The registries there are now.
+    pub shown: watch::Receiver<Arc<[Shown]>>,
+    /// The syncer's word.
+    pub summary: watch::Receiver<Summary>,
+    /// The elector's word.
+    pub leadership: watch::Receiver<Leadership>,
+    /// The reader's word on the files.
+    pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
+    /// All signs of life.
+    pub pulses: Pulses,
+}
+
+impl Sources {
+    /// Everything, at this instant.
+    #[must_use]
+    pub fn status(&self, whoami: &Whoami, now: Timestamp) -> Status {
+        let summary = self.summary.borrow();
+        let loops = self.pulses.beats().into_iter().map(|beat| LoopStatus {
+            name: beat.name,
+            last_beat_at: beat.last,
+            limit_seconds: beat.limit.as_secs(),
+        });
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            namespace: whoami.namespace.clone(),
+            instance: whoami.instance.clone(),
+            started_at: whoami.started_at,
+            now,
+            leadership: leadership(&self.leadership.borrow(), &whoami.instance),
+            configuration: ConfigurationStatus::clone(&self.configuration.borrow()),
+            registries: self.shown.borrow().iter().map(registry).collect(),
+            secrets: summary.board.secrets.clone(),
+            namespaces: summary.board.namespaces.clone(),
+            namespaces_total: summary.board.namespaces_total,
+            settled: summary.settled,
+            queued: summary.queued,
+            loops: loops.collect(),
+        }
+    }
+}
+
+fn leadership(leadership: &Leadership, instance: &str) -> LeadershipStatus {
+    match leadership {
+        Leadership::Leading { since } => {
+            LeadershipStatus { role: Role::Leader, holder: Some(instance.to_owned()), since: Some(*since) }
+        }
+        Leadership::Standby { holder } => LeadershipStatus { role: Role::Standby, holder: holder.clone(), since: None },
+    }
+}
+
+fn registry(shown: &Shown) -> RegistryStatus {
+    let slot = shown.slot.borrow();
+    RegistryStatus {
+        name: shown.name.clone(),
+        provider: shown.provider,
+        hosts: shown.hosts.clone(),
+        secret: shown.secret.clone(),
+        credential: slot.current.as_ref().map(|minted| CredentialStatus {
+            fingerprint: minted.credential.fingerprint().to_string(),
+            issued_at: minted.minted_at,
+            expires_at: minted.credential.expiry.instant(),
+            verification: minted.verification.as_str(),
+            verified_at: minted.verified_at,
+        }),
+        failure: slot.failure.as_ref().map(|failure| FailureStatus {
+            reason: failure.reason,
+            message: failure.message.clone(),
+            remedy: failure.remedy.clone(),
+            consecutive: failure.consecutive,
+            since: failure.since,
+        }),
+        next_renewal_at: slot.next_attempt,
+        attempts: slot
+            .attempts
+            .iter()
+            .map(|attempt| AttemptStatus { at: attempt.at, reason: attempt.failed })
+            .collect(),
+        rate_limit: None,
+    }
+}

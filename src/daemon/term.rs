@@ -1,0 +1,122 @@
+//! What only a leader does, for as long as it leads: keep credentials fresh, save them, tell people.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_cron_scheduler::JobScheduler;
+
+use crate::daemon::lines::Lines;
+use crate::daemon::{Site, StartError};
+use crate::events::{self, Own};
+use crate::keeper::slot::Coverage;
+use crate::keeper::{Keeper, cron};
+use crate::registry::RegistryName;
+use crate::state::StateSecret;
+
+/// What a term is made of.
+pub(super) struct Parts<'a> {
+    pub(super) site: &'a Site,
+    pub(super) lines: &'a Lines,
+    pub(super) state: &'a StateSecret,
+    pub(super) coverage: &'a watch::Receiver<Coverage>,
+}
+
+/// The tasks of a term. Dropping it ends them.
+pub(super) struct Term {
+    tasks: JoinSet<&'static str>,
+    keepers: BTreeMap<RegistryName, Running>,
+    /// Saves what the keepers publish; begins anew when there are other keepers.
+    saving: Option<AbortHandle>,
+    schedules: Option<JobScheduler>,
+}
+
+struct Running {
+    task: AbortHandle,
+    renew_now: Arc<Notify>,
+}
+
+impl std::fmt::Debug for Term {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Term").field("keepers", &self.keepers.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Term {
+    pub(super) async fn begin(parts: Parts<'_>, news: events::Sources) -> Result<Self, StartError> {
+        let mut term = Self { tasks: JoinSet::new(), keepers: BTreeMap::new(), saving: None, schedules: None };
+        let own = Own::of_process(&parts.site.namespace, &parts.site.identity);
+        let (client, clock) = (parts.site.client.clone(), Arc::clone(&parts.site.clock));
+        term.tasks.spawn(async {
+            events::publish(client, clock, own, news).await;
+            "events"
+        });
+        let all = parts.lines.iter().map(|line| line.registry.name.clone()).collect();
+        term.go_on(parts, &all).await?;
+        Ok(term)
+    }
+
+    /// Other registries from now on: those that changed get other keepers, those that are gone none.
+    pub(super) async fn go_on(&mut self, parts: Parts<'_>, changed: &BTreeSet<RegistryName>) -> Result<(), StartError> {
+        let there: BTreeSet<_> = parts.lines.iter().map(|line| &line.registry.name).collect();
+        self.keepers.retain(|name, running| {
+            let stays = there.contains(name) && !changed.contains(name);
+            if !stays {
+                running.task.abort();
+            }
+            stays
+        });
+        for line in parts.lines.iter().filter(|line| changed.contains(&line.registry.name)) {
+            let (clock, slot) = (Arc::clone(&parts.site.clock), Arc::clone(&line.slot));
+            let keeper = Keeper::new(line.task(parts.site), clock, slot, parts.coverage.clone());
+            let renew_now = keeper.renew_now();
+            let task = self.tasks.spawn(async {
+                keeper.run().await;
+                "keeper"
+            });
+            self.keepers.insert(line.registry.name.clone(), Running { task, renew_now });
+        }
+        self.save(&parts);
+        self.schedule(parts.lines).await
+    }
+
+    fn save(&mut self, parts: &Parts<'_>) {
+        if let Some(before) = self.saving.take() {
+            before.abort();
+        }
+        let (state, kept) = (parts.state.clone(), parts.lines.kept());
+        self.saving = Some(self.tasks.spawn(async move {
+            state.keep(kept).await;
+            "state"
+        }));
+    }
+
+    async fn schedule(&mut self, lines: &Lines) -> Result<(), StartError> {
+        if let Some(mut before) = self.schedules.take() {
+            before.shutdown().await?;
+        }
+        let schedules = lines.iter().filter_map(|line| {
+            let renew_now = Arc::clone(&self.keepers.get(&line.registry.name)?.renew_now);
+            Some((line.registry.renewal.schedule.clone()?, renew_now))
+        });
+        let schedules: Vec<_> = schedules.collect();
+        if !schedules.is_empty() {
+            self.schedules = Some(cron::start(schedules).await?);
+        }
+        Ok(())
+    }
+
+    /// The name of a task that ended although none should; pending while all is well, and without a term.
+    pub(super) async fn broken(term: Option<&mut Self>) -> &'static str {
+        let Some(term) = term else { return std::future::pending().await };
+        loop {
+            match term.tasks.join_next().await {
+                Some(Ok(task)) => return task,
+                Some(Err(ended)) if ended.is_cancelled() => {}
+                Some(Err(_)) => return "a task that panicked",
+                None => return std::future::pending().await,
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! One registry's part of the state, as JSON under the registry's name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::settings::Registry;
+use crate::credential::{Credential, Expiry, TokenHandle};
+use crate::keeper::slot::{Minted, Retired, Slot, Verification};
+
+/// A credential with what is needed to go on with it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Record {
+    /// Of what settings the credential came; under others it is not taken over.
+    settings: String,
+    username: String,
+    password: String,
+    minted_at: Timestamp,
+    expiry: Expiry,
+    handle: Option<TokenHandle>,
+    verified: bool,
+    retired: Vec<(TokenHandle, Timestamp)>,
+}
+
+/// Without the password.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("minted_at", &self.minted_at).finish_non_exhaustive()
+    }
+}
+
+impl Record {
+    /// What is worth keeping of a slot; nothing while it has no credential.
+    pub(super) fn of(registry: &Registry, slot: &Slot) -> Option<Self> {
+        let Minted { credential, minted_at, verification, verified_at: _ } = slot.current.as_deref()?;
+        Some(Self {
+            settings: fingerprint(registry),
+            username: credential.username.clone(),
+            password: credential.password.expose_secret().to_owned(),
+            minted_at: *minted_at,
+            expiry: credential.expiry,
+            handle: credential.handle.clone(),
+            verified: *verification == Verification::Accepted,
+            retired: slot.retired.iter().map(|retired| (retired.handle.clone(), retired.replaced_at)).collect(),
+        })
+    }
+
+    /// Whether another one of the same settings was minted before this one.
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.minted_at > other.minted_at
+    }
+
+    /// A dead credential, or one of other settings, is not taken over; tokens to delete always are.
+    pub(super) fn into_slot(self, registry: &Registry, now: Timestamp) -> Slot {
+        let retired = |(handle, replaced_at)| Retired { handle, replaced_at, covered_at: None };
+        let mut slot = Slot { retired: self.retired.into_iter().map(retired).collect(), ..Slot::default() };
+        if self.settings == fingerprint(registry) && !self.expiry.is_past(now) {
+            let verification = if self.verified {
+                Verification::Accepted
+            } else {
+                Verification::Doubtful("not verified before the restart".to_owned())
+            };
+            let credential = Credential {
+                username: self.username,
+                password: SecretString::from(self.password),
+                expiry: self.expiry,
+                handle: self.handle,
+            };
+            let minted = Minted { credential, minted_at: self.minted_at, verification, verified_at: None };
+            slot.current = Some(Arc::new(minted));
+        }
+        slot
+    }
+}
+
+/// The settings that make the credential what it is. They hold paths, never secrets.
+fn fingerprint(registry: &Registry) -> String {
+    let digest = Sha256::digest(format!("{:?}", registry.provider));
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}

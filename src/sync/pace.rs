@@ -1,0 +1,158 @@
+//! How many writes at a time, and how many a second: as many as the API server bears.
+//!
+//! Additive increase, multiplicative decrease: whenever the API server asks for patience, or takes longer than it wants
+//! to, fewer writes are in flight; each quick answer allows a little more, up to what is configured.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The API server's own objective for a mutating call (Kubernetes sig-scalability, API call latency SLO: p99 ≤ 1 s).
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Refusals within this time are one: they were all under way together.
+const BREATH: Duration = Duration::from_millis(500);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Writes in flight at most, ever.
+    ceiling: usize,
+    /// Writes in flight at most, at present.
+    allowed: f64,
+    /// Between two writes.
+    interval: Option<Duration>,
+    next_write: Option<Instant>,
+    slowed_at: Option<Instant>,
+}
+
+impl Pace {
+    /// As many as `ceiling` in flight, and at most so many a second, if that is limited.
+    #[must_use]
+    pub(super) fn new(ceiling: usize, writes_per_second: Option<f64>) -> Self {
+        let mut this = Self { ceiling, allowed: 0.0, interval: None, next_write: None, slowed_at: None };
+        this.limit(ceiling, writes_per_second);
+        this
+    }
+
+    /// Other limits from now on.
+    pub(super) fn limit(&mut self, ceiling: usize, writes_per_second: Option<f64>) {
+        self.ceiling = ceiling.max(1);
+        self.allowed = self.ceiling as f64;
+        self.interval = writes_per_second.map(|rate| Duration::from_secs_f64(1.0 / rate.max(0.001)));
+        self.next_write = None;
+    }
+
+    /// Whether one more write may begin.
+    #[must_use]
+    pub(super) fn admits(&self, in_flight: usize, now: Instant) -> bool {
+        in_flight < self.in_flight() && self.next_write.is_none_or(|at| at <= now)
+    }
+
+    /// When the next write may begin, if the rate alone holds it up.
+    #[must_use]
+    pub(super) fn opens_at(&self, in_flight: usize, now: Instant) -> Option<Instant> {
+        self.next_write.filter(|at| *at > now && in_flight < self.in_flight())
+    }
+
+    /// A write begins.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if let Some(interval) = self.interval {
+            // A burst of one: what was not used is not saved up.
+            self.next_write = Some(self.next_write.map_or(now, |at| at.max(now)) + interval);
+        }
+    }
+
+    /// A write was answered.
+    pub(super) fn answered(&mut self, took: Duration, now: Instant) {
+        if took > SLOW {
+            self.slow_down(0.75, now);
+        } else {
+            self.allowed = (self.allowed + 1.0 / self.allowed).min(self.ceiling as f64);
+        }
+    }
+
+    /// The API server asked for patience.
+    pub(super) fn throttled(&mut self, now: Instant) {
+        self.slow_down(0.5, now);
+    }
+
+    fn slow_down(&mut self, factor: f64, now: Instant) {
+        if self.slowed_at.is_none_or(|at| now - at >= BREATH) {
+            self.slowed_at = Some(now);
+            self.allowed = (self.allowed * factor).max(1.0);
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.allowed as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[allow(clippy::disallowed_methods, reason = "a beginning; all else is counted from it")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_server_that_asks_for_patience_gets_half_and_the_other_half_comes_back_slowly() {
+        let (mut pace, now) = (Pace::new(16, None), start());
+        pace.throttled(now);
+        assert!(pace.admits(7, now) && !pace.admits(8, now));
+        pace.throttled(now);
+        assert!(pace.admits(7, now), "refusals of the same moment are one");
+        for _ in 0..9 {
+            pace.answered(Duration::from_millis(10), now);
+        }
+        assert!(pace.admits(8, now) && !pace.admits(10, now));
+        for _ in 0..1000 {
+            pace.answered(Duration::from_millis(10), now);
+        }
+        assert!(pace.admits(15, now) && !pace.admits(16, now));
+    }
+
+    #[test]
+    fn a_slow_server_gets_less() {
+        let (mut pace, now) = (Pace::new(16, None), start());
+        pace.answered(Duration::from_secs(2), now);
+        assert!(pace.admits(11, now) && !pace.admits(12, now));
+    }
+
+    #[test]
+    fn a_rate_spreads_the_writes_and_saves_nothing_up() {
+        let (mut pace, now) = (Pace::new(16, Some(10.0)), start());
+        assert!(pace.admits(0, now));
+        pace.begin(now);
+        assert!(!pace.admits(1, now));
+        let next = now + Duration::from_millis(100);
+        assert_eq!(pace.opens_at(1, now), Some(next));
+        let much_later = now + Duration::from_secs(60);
+        pace.begin(much_later);
+        assert!(!pace.admits(1, much_later));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_server_does_one_write_may_always_go_and_never_more_than_configured(
+            ceiling in 1_usize..256, answers in prop::collection::vec((any::<bool>(), 0_u64..3000, 0_u64..2000), 0..200),
+        ) {
+            let (mut pace, mut now) = (Pace::new(ceiling, None), start());
+            for (patience, took, later) in answers {
+                now += Duration::from_millis(later);
+                if patience {
+                    pace.throttled(now);
+                } else {
+                    pace.answered(Duration::from_millis(took), now);
+                }
+                prop_assert!(pace.admits(0, now));
+                prop_assert!(!pace.admits(ceiling, now));
+            }
+        }
+    }
+}

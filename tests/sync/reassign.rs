@@ -1,0 +1,143 @@
+//! A syncer that is told to do something else goes on from where it is.
+
+use pullmint::sync::incident::Incident;
+use serde_json::json;
+
+use crate::bed::{Bed, foreign_secret};
+use crate::given::Given;
+
+#[tokio::test]
+async fn a_registry_that_is_removed_takes_its_secret_and_its_entries_with_it() {
+    let bed = Bed::new().await;
+    let own = Given::new("own", "pull-removed-own", "removed-*");
+    let (stays, goes) = (
+        Given::new("stays", "pull-removed-shared", "removed-*"),
+        Given::new("goes", "pull-removed-shared", "removed-*"),
+    );
+    for given in [&own, &stays, &goes] {
+        given.publish(&given.registry);
+    }
+    bed.namespaces("removed", 3).await;
+    let theirs = bed.create_secret("removed-2", foreign_secret("pull-removed-own")).await;
+    let syncer = bed.sync(&[&own, &stays, &goes]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 5 && summary.refused == 1).await;
+    syncer.assign(&[&stays]);
+    bed.until_no_secret("removed-0", "pull-removed-own").await;
+    bed.until_no_secret("removed-1", "pull-removed-own").await;
+    for namespace in ["removed-0", "removed-1", "removed-2"] {
+        let left = |config: &str| config.contains("stays") && !config.contains("goes");
+        bed.until_secret(namespace, "pull-removed-shared", left).await;
+    }
+    syncer.until(|summary| summary.settled && summary.in_sync == 3 && summary.refused == 0).await;
+    assert_eq!(bed.secret("removed-2", "pull-removed-own").await, Some(theirs), "what was never ours stays");
+    bed.assert_at_rest(syncer, &[&stays]).await;
+}
+
+#[tokio::test]
+async fn a_registry_that_is_added_is_served_and_nothing_else_is_written() {
+    let bed = Bed::new().await;
+    let (first, second) =
+        (Given::new("first", "pull-added-first", "added-*"), Given::new("second", "pull-added-second", "added-*"));
+    first.publish("hunter2");
+    second.publish("hunter3");
+    bed.namespaces("added", 3).await;
+    let syncer = bed.sync(&[&first]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 3).await;
+    let before = bed.versions(&[&first]).await;
+    syncer.assign(&[&second, &first]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 6).await;
+    assert_eq!(bed.versions(&[&first]).await, before);
+    bed.namespaces("added-later", 1).await;
+    bed.until_secret("added-later-0", "pull-added-second", |config| config.contains("hunter3")).await;
+    bed.assert_at_rest(syncer, &[&first, &second]).await;
+}
+
+#[tokio::test]
+async fn a_selection_that_grows_narrower_loses_what_is_outside_of_it() {
+    let bed = Bed::new().await;
+    let wide = Given::new("ecr", "pull-narrower", "narrower-*");
+    wide.publish("hunter2");
+    bed.namespaces("narrower-a", 2).await;
+    bed.namespaces("narrower-b", 2).await;
+    let syncer = bed.sync(&[&wide]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 4).await;
+    let narrow = Given { include: vec!["narrower-b-*".to_owned()], ..wide };
+    syncer.assign(&[&narrow]);
+    bed.until_no_secret("narrower-a-0", "pull-narrower").await;
+    bed.until_no_secret("narrower-a-1", "pull-narrower").await;
+    syncer.until(|summary| summary.settled && summary.in_sync == 2).await;
+    bed.assert_at_rest(syncer, &[&narrow]).await;
+}
+
+#[tokio::test]
+async fn an_account_that_leaves_the_configuration_loses_what_was_added_to_it() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-unnamed", "unnamed-*").accounts(&["default"]);
+    ecr.publish("hunter2");
+    bed.namespaces("unnamed", 1).await;
+    let syncer = bed.sync(&[&ecr]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 2).await;
+    let without = Given { accounts: Vec::new(), ..ecr };
+    syncer.assign(&[&without]);
+    let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
+        kube::Api::namespaced(bed.client.clone(), "unnamed-0");
+    crate::bed::until("an account without pull Secrets", async || {
+        let account = accounts.get("default").await.expect("an account");
+        account.image_pull_secrets.is_none_or(|secrets| secrets.is_empty()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_standby_writes_nothing_and_does_all_of_it_once_it_leads() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-standby", "standby-*");
+    ecr.publish("hunter2");
+    bed.namespaces("standby", 2).await;
+    let syncer = bed.sync(&[&ecr]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 2).await;
+    syncer.activate(false);
+    syncer.until(|summary| summary.listed && !summary.settled).await;
+    bed.delete_secret("standby-0", "pull-standby").await;
+    bed.namespaces("standby-later", 1).await;
+    ecr.publish("hunter3");
+    // Its watches are warm: it has seen all of that before it may do anything about it.
+    syncer.until(|summary| summary.queued >= 3).await;
+    assert_eq!(bed.secret("standby-0", "pull-standby").await, None);
+    assert_eq!(bed.secret("standby-later-0", "pull-standby").await, None);
+    syncer.activate(true);
+    for namespace in ["standby-0", "standby-1", "standby-later-0"] {
+        bed.until_secret(namespace, "pull-standby", |config| config.contains("hunter3")).await;
+    }
+    bed.assert_at_rest(syncer, &[&ecr]).await;
+}
+
+#[tokio::test]
+async fn people_hear_who_is_in_the_way_and_what_was_repaired_after_whom() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-heard", "heard-*");
+    ecr.publish("hunter2");
+    bed.namespaces("heard", 2).await;
+    bed.create_secret("heard-0", foreign_secret("pull-heard")).await;
+    let mut syncer = bed.sync(&[&ecr]);
+    match syncer.incident().await {
+        Incident::Refused { namespace, secret, uid, why } => {
+            assert_eq!((namespace.as_str(), secret.as_str()), ("heard-0", "pull-heard"));
+            assert!(uid.is_some() && why.contains("kubectl-create"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+    syncer.until(|summary| summary.settled && summary.in_sync == 1).await;
+    bed.edit_secret("heard-1", "pull-heard", json!({ "data": { ".dockerconfigjson": "e30=" } })).await;
+    match syncer.incident().await {
+        Incident::Repaired { namespace, by, .. } => {
+            assert_eq!((namespace.as_str(), by.as_deref()), ("heard-1", Some("kubectl-edit")));
+        }
+        other => panic!("{other:?}"),
+    }
+    bed.delete_secret("heard-1", "pull-heard").await;
+    match syncer.incident().await {
+        Incident::Repaired { namespace, by, .. } => assert_eq!((namespace.as_str(), by), ("heard-1", None)),
+        other => panic!("{other:?}"),
+    }
+}
