@@ -24,11 +24,9 @@ mod process;
 
 use catalogue::{CONFLICTS, Labels, OUTCOMES, SUCCESS, VERDICTS, VERIFICATIONS};
 
-/// The media type of [`Metrics::encode`].
-pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The media type of [`Metrics::encode_plain`].
-pub const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All metrics of the process. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -134,10 +132,16 @@ impl Metrics {
         text
     }
 
-    /// The same for scrapers that do not ask for OpenMetrics, and for `promtool check metrics`.
+    /// The answer to a scrape with this `Accept` header, and its media type: OpenMetrics to those who ask for it, and
+    /// what everybody reads, `promtool check metrics` too, to all others.
     #[must_use]
-    pub fn encode_plain(&self, status: &Status) -> String {
-        plain::plain(&self.encode(status))
+    pub fn answer(&self, status: &Status, accept: &str) -> (&'static str, String) {
+        let text = self.encode(status);
+        if accept.contains("application/openmetrics-text") {
+            (OPEN_METRICS, text)
+        } else {
+            (PLAIN, plain::plain(&text))
+        }
     }
 }
 

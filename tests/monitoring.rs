@@ -16,5 +16,7 @@ mod prometheus;
 mod promtool;
 #[path = "monitoring/queries.rs"]
 mod queries;
+#[path = "monitoring/runbooks.rs"]
+mod runbooks;
 #[path = "monitoring/series.rs"]
 mod series;

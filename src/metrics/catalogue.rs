@@ -42,7 +42,7 @@ pub struct Label {
 }
 
 /// The values of a label. Nothing else is possible, so the number of series is known beforehand.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Values {
     /// One of these.
     OneOf(&'static [&'static str]),
@@ -165,7 +165,7 @@ catalogue! {
             "1 if the configuration as it is on disk is in force, 0 if something is wrong with it";
         RELOAD_SUCCESS_AT: Gauge "pullmint_config_last_reload_success_timestamp_seconds" []
             "When the configuration in force was loaded";
-        BUILD: Info "pullmint_build_info" [Label { name: "version", values: Values::Each("process") }]
+        BUILD: Info "pullmint_build_info" [Label { name: "version", values: Values::Each("version that runs") }]
             "The version that runs";
     }
     "The process" {

@@ -84,7 +84,9 @@ fn loops(registry: &mut Registry, all: &[LoopStatus]) {
 
 /// The one series of a family without labels.
 pub(super) fn single(registry: &mut Registry, family: &Family, value: f64) {
-    gauges(registry, family, [([], value)]);
+    let gauge = Gauge::<f64, AtomicU64>::default();
+    gauge.set(value);
+    family.register(registry, gauge);
 }
 
 fn gauges<'a, const N: usize>(

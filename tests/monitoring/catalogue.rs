@@ -1,8 +1,9 @@
 //! docs/metrics.md, made of the catalogue.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use pullmint::metrics::catalogue::{CATALOGUE, Family, Kind, Values};
+use pullmint::metrics::catalogue::{CATALOGUE, Family, Kind, Label, Values};
 
 const PAGE: &str = "docs/metrics.md";
 
@@ -46,11 +47,37 @@ fn page() -> String {
         write!(page, "\n## {}\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n", group.title)
             .expect("text");
         for family in group.families {
-            writeln!(page, "| `{}` | {} | {} | {} |", family.name, kind(family), labels(family), family.help)
-                .expect("text");
+            let labels = code(family.labels.iter().map(|label| label.name));
+            writeln!(page, "| `{}` | {} | {labels} | {} |", family.name, kind(family), family.help).expect("text");
         }
     }
-    page
+    page + "\n## Labels\n\n| Label | Values |\n|---|---|\n" + &labels()
+}
+
+/// One row for each label; where its values depend on the metric, one for each set of them.
+fn labels() -> String {
+    let mut labels: BTreeMap<&str, BTreeMap<&Values, Vec<&str>>> = BTreeMap::new();
+    for family in CATALOGUE.iter().flat_map(|group| group.families) {
+        for Label { name, values } in family.labels {
+            labels.entry(name).or_default().entry(values).or_default().push(family.name);
+        }
+    }
+    let mut rows = String::new();
+    for (name, sets) in &labels {
+        for (values, metrics) in sets {
+            let on = if sets.len() == 1 { String::new() } else { format!(" of {}", code(metrics.iter().copied())) };
+            let values = match values {
+                Values::OneOf(values) => code(values.iter().copied()),
+                Values::Each(what) => format!("one per {what}"),
+            };
+            writeln!(rows, "| `{name}`{on} | {values} |").expect("text");
+        }
+    }
+    rows
+}
+
+fn code<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn kind(family: &Family) -> &'static str {
@@ -60,12 +87,4 @@ fn kind(family: &Family) -> &'static str {
         Kind::Histogram => "histogram",
         Kind::Info => "info",
     }
-}
-
-fn labels(family: &Family) -> String {
-    let labels = family.labels.iter().map(|label| match label.values {
-        Values::OneOf(values) => format!("`{}`: `{}`", label.name, values.join("`, `")),
-        Values::Each(what) => format!("`{}`: each {what}", label.name),
-    });
-    labels.collect::<Vec<_>>().join("<br>")
 }

@@ -7,8 +7,8 @@ use pullmint::metrics::Metrics;
 use pullmint::provider::Reason;
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
-    ConfigurationProblem, ConfigurationStatus, CredentialStatus, FailureStatus, LeadershipStatus, LoopStatus,
-    RateLimitStatus, RegistryStatus, Role, SecretStatus, Status,
+    ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, CredentialStatus, FailureStatus,
+    LeadershipStatus, LoopStatus, NamespaceStatus, RateLimitStatus, RegistryStatus, Role, SecretStatus, Status,
 };
 
 pub(crate) const NOON: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -85,6 +85,13 @@ pub(crate) fn troubled(now: Timestamp) -> Status {
         configuration: ConfigurationStatus { problems: vec![problem], ..well.configuration.clone() },
         registries,
         secrets,
+        namespaces: vec![NamespaceStatus {
+            name: "team-1".into(),
+            secrets: vec![
+                copy("pullmint-expired", CopyState::Failing, Some(now - HOUR)),
+                copy("pullmint-foreign", CopyState::Refused, None),
+            ],
+        }],
         settled: false,
         loops: vec![heard("syncer", now - HOUR, 60), heard("watch namespaces", now - HOUR, 300)],
         ..well
@@ -157,6 +164,10 @@ pub(crate) fn work(metrics: &Metrics, registries: &[(RegistryName, &'static str)
     metrics.covered(Duration::from_millis(17));
     metrics.repaired(Duration::from_millis(11));
     metrics.throttled();
+}
+
+fn copy(name: &str, state: CopyState, expires_at: Option<Timestamp>) -> CopyStatus {
+    CopyStatus { name: name.into(), state, expires_at, problem: Some("somebody is in the way".into()) }
 }
 
 fn failure(now: Timestamp) -> FailureStatus {

@@ -172,12 +172,28 @@ fn the_process_tells_what_it_uses() {
 }
 
 #[test]
+fn open_metrics_is_for_those_who_ask_for_it() {
+    let (metrics, status) = (Metrics::default(), given::healthy(NOON));
+    // Prometheus 2.42, and curl.
+    let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+        text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    let (media_type, text) = metrics.answer(&status, prometheus);
+    assert!(media_type.starts_with("application/openmetrics-text; version=1.0.0") && text.ends_with("\n# EOF\n"));
+    let (media_type, text) = metrics.answer(&status, "*/*");
+    assert!(media_type.starts_with("text/plain; version=0.0.4"));
+    for line in ["# TYPE pullmint_verdicts_total counter", "# TYPE pullmint_build_info gauge", "pullmint_leader 1.0"] {
+        assert!(text.lines().any(|other| other == line), "{line}");
+    }
+    assert!(!text.contains("# UNIT") && !text.contains("# EOF"));
+}
+
+#[test]
 fn promtool_finds_no_fault_with_the_metrics() {
     let metrics = Metrics::default();
     let status = given::troubled(NOON);
     metrics.set_registries(&given::names(&status));
     given::work(&metrics, &given::names(&status));
-    if let Some(verdict) = promtool(&["check", "metrics"], &metrics.encode_plain(&status)) {
+    if let Some(verdict) = promtool(&["check", "metrics"], &metrics.answer(&status, "*/*").1) {
         verdict.unwrap_or_else(|faults| panic!("{faults}"));
     }
 }
@@ -191,7 +207,7 @@ fn promtool_reads_names_that_nobody_would_choose() {
     status.loops = vec![given::heard(nasty, NOON, 1), given::heard(&format!("watch {nasty}"), NOON, 1)];
     let metrics = Metrics::default();
     metrics.set_registries(&given::names(&status));
-    if let Some(verdict) = promtool(&["check", "metrics"], &metrics.encode_plain(&status)) {
+    if let Some(verdict) = promtool(&["check", "metrics"], &metrics.answer(&status, "*/*").1) {
         verdict.unwrap_or_else(|faults| panic!("{faults}"));
     }
 }
