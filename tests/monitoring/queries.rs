@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::routing::get;
 use jiff::Timestamp;
 use pullmint::clock::{Clock, SystemClock};
+use pullmint::metrics::Metrics;
 use pullmint::metrics::catalogue::{CATALOGUE, Kind};
-use pullmint::metrics::{Metrics, OPEN_METRICS};
 use pullmint::status::Status;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::alerts::{Alert, alerts};
 use crate::dashboard::{Query, queries};
@@ -25,9 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn only_metrics_that_exist_are_asked_for() {
-    let told: BTreeSet<_> = CATALOGUE.iter().flat_map(|group| group.families).flat_map(|family| {
+    let told = CATALOGUE.iter().flat_map(|group| group.families).flat_map(|family| {
         let suffixes: &[&str] = if family.kind == Kind::Histogram { &["_bucket", "_count", "_sum"] } else { &[""] };
-        suffixes.iter().map(|suffix| format!("{}{suffix}", family.name))
+        suffixes.iter().map(|suffix| format!("{}{suffix}", family.name)).collect::<Vec<_>>()
     });
     let told: BTreeSet<_> = told.collect();
     let asked = alerts().into_iter().map(|alert| (alert.name, alert.query));
@@ -42,27 +43,30 @@ fn only_metrics_that_exist_are_asked_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_query_finds_something_in_a_real_prometheus() {
-    let mut pullmints = JoinSet::new();
+    let end = CancellationToken::new();
     let targets = [
-        Target { namespace: "healthy", address: serve(&mut pullmints, given::healthy).await },
-        Target { namespace: "troubled", address: serve(&mut pullmints, given::troubled).await },
+        Target { namespace: "healthy", address: serve(&end, given::healthy).await },
+        Target { namespace: "troubled", address: serve(&end, given::troubled).await },
         // Two that lead.
-        Target { namespace: "troubled", address: serve(&mut pullmints, given::troubled).await },
+        Target { namespace: "troubled", address: serve(&end, given::troubled).await },
         // And one without a leader.
-        Target { namespace: "headless", address: serve(&mut pullmints, given::standing_by).await },
+        Target { namespace: "headless", address: serve(&end, given::standing_by).await },
     ];
     let Some(prometheus) = Prometheus::start(&targets).await else { return };
 
     for Query { panel, text } in queries() {
-        let text = text.replace("$__rate_interval", "10s").replace("$__range", "1m").replace("$namespace", ".*");
-        until_found(&prometheus, &panel, &text, |_| true).await;
+        for namespace in ["healthy", "troubled"] {
+            let text = text.replace("$__rate_interval", "10s").replace("$namespace", namespace);
+            assert!(!text.contains('$'), "{panel} uses a variable that nobody fills in: {text}");
+            until_found(&prometheus, &panel, &text, |_| true).await;
+        }
     }
     // It contradicts all others, so it comes last.
     let (absent, others): (Vec<_>, Vec<_>) = alerts().into_iter().partition(|alert| alert.name == "PullmintAbsent");
     for Alert { name, query, .. } in others {
         until_found(&prometheus, &name, &query, |namespace| namespace != "healthy").await;
     }
-    pullmints.shutdown().await;
+    end.cancel();
     for Alert { name, query, .. } in absent {
         until_found(&prometheus, &name, &query, |_| true).await;
     }
@@ -88,23 +92,26 @@ async fn until_found(prometheus: &Prometheus, who: &str, query: &str, of: impl F
     }
 }
 
-/// The metrics of a pullmint in this state that is at work.
-async fn serve(pullmints: &mut JoinSet<()>, status: fn(Timestamp) -> Status) -> SocketAddr {
+/// The metrics of a pullmint in this state that is at work, until its end.
+async fn serve(end: &CancellationToken, status: fn(Timestamp) -> Status) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let metrics = Metrics::default();
     let registries = given::names(&status(SystemClock.now()));
     metrics.set_registries(&registries);
     let shown = metrics.clone();
-    let answer = async move || ([(CONTENT_TYPE, OPEN_METRICS)], shown.encode(&status(SystemClock.now())));
-    pullmints.spawn(async move {
-        axum::serve(listener, Router::new().route("/metrics", get(answer))).await.expect("served");
-    });
-    pullmints.spawn(async move {
+    let answer = async move |asked: HeaderMap| {
+        let accept = asked.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let (media_type, text) = shown.answer(&status(SystemClock.now()), accept);
+        ([(CONTENT_TYPE, media_type)], text)
+    };
+    let router = Router::new().route("/metrics", get(answer));
+    tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(end.clone().cancelled_owned()).into_future());
+    tokio::spawn(end.clone().run_until_cancelled_owned(async move {
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
             given::work(&metrics, &registries);
         }
-    });
+    }));
     address
 }
