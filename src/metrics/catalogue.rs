@@ -76,7 +76,8 @@ pub(super) const SUCCESS: &str = "success";
 pub const VERIFICATIONS: [&str; 3] = ["accepted", "refused", "doubtful"];
 
 /// What can be decided about a Secret.
-pub const VERDICTS: [&str; 7] = ["create", "replace", "delete", "keep", "refuse", "wait", "leave"];
+pub const VERDICTS: [&str; 11] =
+    ["create", "adopted", "changed", "drifted", "rotated", "unconfirmed", "delete", "keep", "refuse", "wait", "leave"];
 
 /// What can be in a write's way.
 pub const CONFLICTS: [&str; 5] = ["foreign", "field_manager", "outdated", "unchangeable", "forbidden"];
@@ -139,7 +140,7 @@ catalogue! {
             "Copies of the Secret, one per selected namespace, by how they stand";
         VERDICTS_REACHED: Counter "pullmint_verdicts_total"
             [Label { name: "verdict", values: Values::OneOf(&VERDICTS) }]
-            "Decisions about a copy of a Secret";
+            "Decisions about a copy of a Secret; those to write over it say why";
         CONFLICTS_MET: Counter "pullmint_conflicts_total"
             [Label { name: "reason", values: Values::OneOf(&CONFLICTS) }]
             "Writes that somebody else was in the way of";
