@@ -10,7 +10,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::credential::{Credential, Expiry};
@@ -30,6 +30,9 @@ const MINT_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// A verification or a revocation that takes longer gave no verdict.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Between two questions how many pulls are left: a pull limit's window is hours long.
+const ASK_LIMIT_EVERY: Duration = Duration::from_secs(600);
 
 /// Between two tries to delete a token at its issuer.
 const REVOKE_RETRY: Duration = Duration::from_secs(60);
@@ -62,6 +65,7 @@ pub struct Keeper {
     last_attempt: Option<Timestamp>,
     retry_after: Option<Duration>,
     revoke_not_before: Timestamp,
+    ask_limit_at: Timestamp,
 }
 
 impl Keeper {
@@ -83,6 +87,7 @@ impl Keeper {
             last_attempt: None,
             retry_after: None,
             revoke_not_before: Timestamp::MIN,
+            ask_limit_at: Timestamp::MIN,
         }
     }
 
@@ -109,6 +114,7 @@ impl Keeper {
                 () = clock.sleep_until(due) => self.attempt().await,
                 () = nudged => self.attempt().await,
                 () = clock.sleep_until(revoke_at), if revoke_at < Timestamp::MAX => self.revoke_due().await,
+                () = clock.sleep_until(self.ask_limit_at), if self.has_credential() => self.ask_limit().await,
                 Ok(()) = self.coverage.changed() => self.note_coverage(),
             }
         }
@@ -251,6 +257,26 @@ impl Keeper {
             && let Ok(Err(error)) = timeout(REGISTRY_TIMEOUT, self.task.provider.revoke(handle)).await
         {
             warn!(registry = %self.task.registry, error = %error.chain(), "could not delete the refused token");
+        }
+    }
+
+    fn has_credential(&self) -> bool {
+        self.slot.borrow().current.is_some()
+    }
+
+    /// Asks how many pulls are left. A registry that tells of no limit is asked no more.
+    async fn ask_limit(&mut self) {
+        let Some(current) = self.slot.borrow().current.clone() else { return };
+        let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.pull_limit(&current.credential)).await;
+        let now = self.clock.now();
+        self.ask_limit_at = now.saturating_add(ASK_LIMIT_EVERY).unwrap_or(Timestamp::MAX);
+        match asked {
+            Ok(Ok(Some(limit))) => self.slot.send_modify(|slot| slot.pull_limit = Some((limit, now))),
+            Ok(Ok(None)) => self.ask_limit_at = Timestamp::MAX,
+            Ok(Err(error)) => {
+                debug!(registry = %self.task.registry, error = %error.chain(), "does not know how many pulls are left");
+            }
+            Err(_) => debug!(registry = %self.task.registry, "no answer to how many pulls are left"),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::fmt::{self, Debug};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 pub use aws_types::os_shim_internal::Env;
@@ -61,6 +62,26 @@ pub trait Provider: Debug + Send + Sync {
     /// # Errors
     /// [`Reason::Denied`] when it was refused; any other reason when the registry gave no verdict.
     async fn verify(&self, credential: &Credential) -> Result<(), MintError>;
+
+    /// Asks the registry how many pulls are left to the credential, which costs none. `None`: it sets no limit, or tells
+    /// of none.
+    ///
+    /// # Errors
+    /// As for [`Provider::verify`].
+    async fn pull_limit(&self, _credential: &Credential) -> Result<Option<PullLimit>, MintError> {
+        Ok(None)
+    }
+}
+
+/// How many pulls a registry allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PullLimit {
+    /// In a window.
+    pub limit: u64,
+    /// Still, in the present one.
+    pub remaining: u64,
+    /// The window's length.
+    pub window: Duration,
 }
 
 /// What providers touch of the world besides the clouds. One for all of them: they share the HTTP client.

@@ -10,8 +10,8 @@ use crate::leader::Leadership;
 use crate::pulse::Pulses;
 use crate::registry::{Host, RegistryName};
 use crate::status::{
-    AttemptStatus, ConfigurationStatus, CredentialStatus, FailureStatus, LeadershipStatus, LoopStatus, RegistryStatus,
-    Role, Status,
+    AttemptStatus, ConfigurationStatus, CredentialStatus, FailureStatus, LeadershipStatus, LoopStatus, RateLimitStatus,
+    RegistryStatus, Role, Status,
 };
 use crate::sync::summary::Summary;
 
@@ -121,6 +121,11 @@ fn registry(shown: &Shown) -> RegistryStatus {
             .iter()
             .map(|attempt| AttemptStatus { at: attempt.at, reason: attempt.failed })
             .collect(),
-        rate_limit: None,
+        rate_limit: slot.pull_limit.map(|(limit, at)| RateLimitStatus {
+            limit: limit.limit,
+            remaining: limit.remaining,
+            window_seconds: limit.window.as_secs(),
+            at,
+        }),
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::credential::{Credential, TokenHandle};
-use crate::provider::Reason;
+use crate::provider::{PullLimit, Reason};
 use crate::registry::RegistryName;
 
 /// What a keeper publishes. Receivers see the latest value, never a queue of them.
@@ -25,6 +25,8 @@ pub struct Slot {
     pub retired: Vec<Retired>,
     /// The attempts of the last 24 hours, the oldest first; [`ATTEMPTS_KEPT`] at most.
     pub attempts: VecDeque<Attempt>,
+    /// How many pulls the registry allows, and when it said so.
+    pub pull_limit: Option<(PullLimit, Timestamp)>,
 }
 
 /// One attempt to renew.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::verify::{Target, verify};
-use super::{MintError, Outside, Provider, secret_file};
+use super::{MintError, Outside, Provider, PullLimit, secret_file};
 use crate::config::settings::{DockerHub, DockerHubSource};
 use crate::credential::{Credential, Expiry, TokenHandle};
 use crate::registry::{Host, RegistryName};
@@ -16,6 +16,7 @@ use crate::registry::{Host, RegistryName};
 pub mod hub_api;
 pub mod minted;
 pub mod oidc;
+mod pull_limit;
 
 use minted::{Kind, Minted};
 
@@ -105,5 +106,9 @@ impl Provider for DockerHubProvider {
     async fn verify(&self, credential: &Credential) -> Result<(), MintError> {
         let target = Target { hosts: &self.hosts, repository: self.repository(), denied: DENIED };
         verify(&self.outside.http, target, credential).await
+    }
+
+    async fn pull_limit(&self, credential: &Credential) -> Result<Option<PullLimit>, MintError> {
+        pull_limit::ask(&self.outside.http, credential).await
     }
 }

@@ -89,7 +89,7 @@ async fn verify_host(http: &Http, host: &Host, target: Target<'_>, credential: &
             if !answer.status.is_success() {
                 return Err(answer.refusal(&attempt, target.denied));
             }
-            let token = answer.json::<Bearer>(&attempt)?.token(&attempt)?;
+            let token = bearer(&answer, &attempt)?;
             http.send(&attempt, get(&api).bearer_auth(token.expose_secret())).await?
         }
         None => {
@@ -117,11 +117,14 @@ struct Bearer {
     access_token: Option<SecretString>,
 }
 
-impl Bearer {
-    fn token(self, attempt: &str) -> Result<SecretString, MintError> {
-        self.token.or(self.access_token).ok_or_else(|| {
-            let remedy = "check that this is a registry: its token service gave no token";
-            MintError::new(Reason::Unexpected, attempt.to_owned(), remedy)
-        })
-    }
+/// The token in a token service's answer.
+///
+/// # Errors
+/// [`Reason::Unexpected`] when there is none.
+pub(super) fn bearer(answer: &Answer, attempt: &str) -> Result<SecretString, MintError> {
+    let Bearer { token, access_token } = answer.json(attempt)?;
+    token.or(access_token).ok_or_else(|| {
+        let remedy = "check that this is a registry: its token service gave no token";
+        MintError::new(Reason::Unexpected, attempt.to_owned(), remedy)
+    })
 }

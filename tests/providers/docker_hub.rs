@@ -171,3 +171,18 @@ async fn a_mint_costs_three_requests() {
     let counted = requests(net.clouds(), &[Service::HubLogin, Service::HubTokens]);
     assert_eq!((counted[&Service::HubLogin], counted[&Service::HubTokens]), (1, 2));
 }
+
+#[tokio::test]
+async fn the_pulls_that_are_left_are_told_and_asking_costs_none() {
+    let net = Net::start().await;
+    net.clouds().set_pull_limit(100);
+    let provider = net.provider(organization(&net.files), None);
+    let credential = accepted(&provider).await;
+    for _ in 0..3 {
+        let limit = provider.pull_limit(&credential).await.expect("an answer").expect("a limit");
+        assert_eq!((limit.limit, limit.remaining, limit.window), (100, 100, Duration::from_secs(21600)));
+    }
+    net.clouds().revoke_all(Service::HubTokens);
+    let error = provider.pull_limit(&credential).await.expect_err("a dead token");
+    assert_eq!(error.reason, Reason::Denied, "{}", told(&error));
+}
