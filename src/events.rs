@@ -71,7 +71,8 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
     let mut roster = sources.slots.borrow_and_update().clone();
     let mut renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
     loop {
-        desk.look_at_configuration(&sources.configuration.borrow_and_update().clone()).await;
+        let configuration = sources.configuration.borrow_and_update().clone();
+        desk.look_at_configuration(&configuration).await;
         for (registry, slot) in &roster {
             let slot = slot.borrow().clone();
             desk.look_at_slot(registry, slot).await;

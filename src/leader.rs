@@ -118,7 +118,7 @@ impl Elector {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = self.take(step) => {}
+                () = self.act(step) => {}
             }
         }
         self.give_back(&tell).await;
@@ -149,24 +149,24 @@ impl Elector {
         });
     }
 
-    async fn take(&mut self, step: Step) {
-        let sent_at = self.clock.uptime();
+    async fn act(&mut self, step: Step) {
+        let (sent_at, limit) = (self.clock.uptime(), self.patience());
         match step {
             Step::Wait(until) => self.wait(until.saturating_sub(sent_at)).await,
             Step::Look => {
-                let seen = self.bounded(self.lease.look()).await;
+                let seen = within(limit, self.lease.look()).await;
                 self.observe(seen);
             }
             Step::Create => {
-                let seen = self.bounded(self.lease.create()).await.map(Some);
+                let seen = within(limit, self.lease.create()).await.map(Some);
                 self.observe(seen);
             }
             Step::Take(record) => {
-                let written = self.bounded(self.lease.take(&record, self.clock.now())).await;
+                let written = within(limit, self.lease.take(&record, self.clock.now())).await;
                 self.hold(sent_at, written);
             }
             Step::Renew(record) => {
-                let written = self.bounded(self.lease.renew(&record, self.clock.now())).await;
+                let written = within(limit, self.lease.renew(&record, self.clock.now())).await;
                 self.hold(sent_at, written);
             }
         }
@@ -185,12 +185,11 @@ impl Elector {
         }
     }
 
-    /// A call that takes too long has failed; a leader's must not outlast its leadership.
-    async fn bounded<T>(&self, call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    /// How long a call may take: a leader's must not outlast its leadership.
+    fn patience(&self) -> Duration {
         let now = self.clock.uptime();
         let end = self.election.leads_until().and_then(|until| until.checked_sub(now)).unwrap_or(Duration::MAX);
-        let limit = (self.timing.deadline / 2).min(end);
-        timeout(limit, call).await.unwrap_or_else(|_| Err(Trouble::Failed(format!("no answer within {limit:.1?}"))))
+        (self.timing.deadline / 2).min(end)
     }
 
     fn observe(&mut self, seen: Result<Option<Record>, Trouble>) {
@@ -244,6 +243,10 @@ impl Elector {
             Err(_) => warn!(lease = NAME, "could not give the lease back in time; it will expire"),
         }
     }
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    timeout(limit, call).await.unwrap_or_else(|_| Err(Trouble::Failed("no answer in time".to_owned())))
 }
 
 /// What makes an identity unique; it is in no name of a Pod or a machine.

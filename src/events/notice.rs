@@ -61,7 +61,8 @@ pub fn of_slot(registry: &RegistryName, before: &Slot, after: &Slot, since: Time
     let current = after.current.as_deref()?;
     let life = life(current, after.next_attempt);
     if let Some(failure) = &before.failure {
-        let note = format!("the credential of {registry} is renewed again, after {} failures; {life}", failure.consecutive);
+        let note =
+            format!("the credential of {registry} is renewed again, after {} failures; {life}", failure.consecutive);
         return Some(own("Recovered", "Renew", false, registry.as_str(), note));
     }
     let old = before.current.as_deref();

@@ -90,11 +90,7 @@ impl Post {
     }
 
     /// An Event that does not arrive is a loss, but nothing waits for it: one line in the log.
-    async fn send(
-        &mut self,
-        notice: &Notice,
-        call: impl Future<Output = kube::Result<Event>>,
-    ) -> Result<(), Setback> {
+    async fn send(&mut self, notice: &Notice, call: impl Future<Output = kube::Result<Event>>) -> Result<(), Setback> {
         let reason = notice.reason;
         match timeout(CALL_TIMEOUT, call).await {
             Ok(Ok(_)) => {

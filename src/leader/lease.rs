@@ -105,7 +105,12 @@ impl LeaseObject {
             }
         };
         // Whatever is no sighting ends it.
-        events.try_flatten().map(seen).take_while(|seen| std::future::ready(seen.is_some())).map(Option::flatten).boxed()
+        events
+            .try_flatten()
+            .map(seen)
+            .take_while(|seen| std::future::ready(seen.is_some()))
+            .map(Option::flatten)
+            .boxed()
     }
 
     /// A merge that holds on to a version, so that of two who try one is refused.

@@ -109,7 +109,6 @@ impl Party {
     pub(crate) fn kill(&self) {
         self.task.abort();
     }
-
 }
 
 impl Drop for Party {

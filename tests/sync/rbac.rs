@@ -86,7 +86,8 @@ fn roles_for(namespace: &str, secret: &str, accounts: &[&str]) -> Roles {
         renewal: Renewal { at: 0.5, schedule: None },
         verify: false,
     };
-    let mut roles = roles(&Settings { registries: vec![registry], concurrency: 1, ca_file: None, log: None }, namespace);
+    let mut roles =
+        roles(&Settings { registries: vec![registry], concurrency: 1, ca_file: None, log: None }, namespace);
     // Many pullmints share this cluster, which the names of cluster-wide objects do not provide for.
     roles.cluster_role.metadata.name = Some(namespace.to_owned());
     roles.cluster_role_binding.metadata.name = Some(namespace.to_owned());
@@ -175,7 +176,11 @@ async fn with_any_verb_less_the_lack_is_told_with_verb_and_resource() {
     let counts: Vec<_> = whole.cluster_role.rules.iter().flatten().map(verbs).collect();
     assert_eq!(counts, [2, 2, 5, 3]);
     // The syncer itself tells no events.
-    let cases = counts.iter().enumerate().filter(|(rule, _)| *rule != 1).flat_map(|(rule, count)| (0..*count).map(move |verb| (rule, verb)));
+    let cases = counts
+        .iter()
+        .enumerate()
+        .filter(|(rule, _)| *rule != 1)
+        .flat_map(|(rule, count)| (0..*count).map(move |verb| (rule, verb)));
     let told = cases.map(|(rule, verb)| lack(&bed, rule, verb));
     futures::future::join_all(told).await;
 }
