@@ -177,7 +177,7 @@ mod tests {
             expiry: Expiry::At(at(43_200)),
             handle: None,
         };
-        let minted = Minted { credential, minted_at, verification: Verification::Accepted };
+        let minted = Minted { credential, minted_at, verification: Verification::Accepted, verified_at: None };
         Slot { current: Some(Arc::new(minted)), ..Slot::default() }
     }
 
