@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use pullmint::keeper::slot::Verification;
 use pullmint::metrics::Metrics;
-use pullmint::metrics::catalogue::{CATALOGUE, Kind, Values};
+use pullmint::metrics::catalogue::{CATALOGUE, Kind, VERDICTS, VERIFICATIONS, Values};
 use pullmint::provider::Reason;
 use pullmint::registry::RegistryName;
 use pullmint::status::{Role, SecretStatus, Status};
+use pullmint::sync::decide::{Verdict, Why};
 
 use crate::given::{self, NOON};
 use crate::openmetrics::Exposition;
@@ -66,6 +68,17 @@ fn a_zero_is_told_before_anything_has_happened() {
     assert_eq!(told.only("pullmint_time_to_cover_seconds_count"), 0.0);
     assert_eq!(told.only("pullmint_api_throttled_total"), 0.0);
     assert_eq!(told.by("pullmint_mint_duration_seconds_count", "registry").len(), 3);
+}
+
+#[test]
+fn every_verdict_and_every_verification_is_foreseen() {
+    let verdicts = [Verdict::Create, Verdict::Delete, Verdict::Keep, Verdict::Leave];
+    let telling = [Verdict::Refuse(String::new()), Verdict::Wait(Vec::new())];
+    let replacing = [Why::Adopted, Why::Changed, Why::Drifted, Why::Rotated, Why::Unconfirmed].map(Verdict::Replace);
+    let words: BTreeSet<_> = verdicts.iter().chain(&telling).chain(&replacing).map(Verdict::as_str).collect();
+    assert_eq!(words, BTreeSet::from(VERDICTS));
+    let answers = [Verification::Accepted, Verification::Refused, Verification::Doubtful(String::new())];
+    assert_eq!(answers.iter().map(Verification::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(VERIFICATIONS));
 }
 
 #[test]
