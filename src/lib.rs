@@ -24,6 +24,7 @@
 //! [`sync::decide::decide`] what to do with a Secret. Whatever goes wrong stands in the slot or in the summary, with
 //! what a person can do about it. A task that ends although it never should ends the process.
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

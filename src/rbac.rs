@@ -96,6 +96,11 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
         // See which exist and what they name already (`list`, `watch`), and add to that (`patch`).
         rules.push(rule("", "serviceaccounts", &names(accounts), &["list", "patch", "watch"]));
     }
+    if settings.admin.authenticate {
+        // Ask whose a token is that somebody shows, and what they may see.
+        rules.push(rule("authentication.k8s.io", "tokenreviews", &[], &["create"]));
+        rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &[], &["create"]));
+    }
     rules
 }
 

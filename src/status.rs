@@ -37,6 +37,10 @@ pub struct Status {
     pub namespaces_total: usize,
     /// Whether every watch has listed its objects, and every object has been looked at.
     pub settled: bool,
+    /// Whether every watch has listed its objects once: a standby is then ready to take over.
+    pub watches_listed: bool,
+    /// When every object had been looked at for the first time: a leader is ready from then on.
+    pub first_pass_at: Option<Timestamp>,
     /// Objects still to be looked at.
     pub queued: usize,
     /// Every loop and watch, with its last sign of life.

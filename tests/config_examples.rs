@@ -60,6 +60,18 @@ fn keys(form: &Value) -> BTreeSet<&str> {
     form["properties"].as_object().expect("a table").keys().map(String::as_str).collect()
 }
 
+/// The tables in a file of this form, by their names.
+fn tables(form: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let all = form["properties"].as_object().expect("a table").iter();
+    all.filter(|(_, schema)| schema["type"] == "object").map(|(name, schema)| (name.as_str(), schema))
+}
+
+/// What the schema says of a key, at the top or in a table.
+fn schema_of<'f>(form: &'f Value, key: &str) -> &'f Value {
+    let places = std::iter::once(form).chain(tables(form).map(|(_, table)| table));
+    places.map(|form| &form["properties"][key]).find(|schema| !schema.is_null()).unwrap_or(&Value::Null)
+}
+
 fn json(text: &str) -> Value {
     let table: toml::Table = text.parse().expect("TOML");
     let mut value = serde_json::to_value(table).expect("JSON");
@@ -87,9 +99,12 @@ fn every_example_explains_every_key_and_no_other() {
     for (name, text) in EXAMPLES {
         let form = form(&schema, name);
         let mut expected: BTreeSet<&str> = keys(&form);
-        expected.extend(keys(&form["properties"]["namespaces"]));
-        let mut explained: BTreeSet<&str> = text.lines().filter_map(key).collect();
-        explained.insert("namespaces");
+        for (table, inner) in tables(&form) {
+            assert!(text.contains(&format!("\n[{table}]\n")), "{name}: [{table}]");
+            expected.remove(table);
+            expected.extend(keys(inner));
+        }
+        let explained: BTreeSet<&str> = text.lines().filter_map(key).collect();
         assert_eq!(explained, expected, "{name}");
     }
 }
@@ -101,12 +116,12 @@ fn what_an_example_comments_out_is_the_default_where_there_is_one() {
         let form = form(&schema, name);
         for (line, key) in commented(text) {
             let table = json(&line[2..]);
-            if let Some(default) = form["properties"][key].get("default") {
+            if let Some(default) = schema_of(&form, key).get("default") {
                 assert_eq!(table[key], *default, "{name}: {key}");
             }
         }
         let is_default = |key: &&str| {
-            ["include", "exclude", "selector"].contains(key) || form["properties"][key].get("default").is_some()
+            ["include", "exclude", "selector"].contains(key) || schema_of(&form, key).get("default").is_some()
         };
         let defaults: Vec<&str> = commented(text).map(|(_, key)| key).filter(is_default).collect();
         let plain = load(name, text).expect("valid");
@@ -131,12 +146,22 @@ fn every_commented_line_may_be_commented_in() {
 
 #[test]
 fn lines_that_go_together_make_a_valid_configuration() {
+    let global = [
+        "concurrency",
+        "max_writes_per_second",
+        "log",
+        "ca_file",
+        "listen",
+        "tls_certificate_file",
+        "tls_key_file",
+        "authenticate",
+    ];
     let common = ["secret", "service_accounts", "renew_at", "schedule", "verify", "include", "exclude", "selector"];
     let aws = ["dual_stack", "role_arn", "external_id", "session_name", "endpoint"];
     let minted = ["organization", "password_file", "repositories", "label", "lifetime"];
     type Group<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], &'a [&'a str]);
     let groups: [Group<'_>; 10] = [
-        ("pullmint", "", "", &["secret", "service_accounts", "concurrency", "ca_file"], &[]),
+        ("pullmint", "", "", &global, &[]),
         ("ecr", "", "", &[&aws[..], &["fips", "extra_hosts"]].concat(), &[]),
         ("ecr-public", "", "", &aws, &[]),
         ("docker-hub", "", "", &["expires_at"], &[]),
@@ -166,16 +191,20 @@ fn a_key_mistyped_at_any_place_is_refused_and_the_right_one_is_suggested() {
     let schema = config::schema();
     for (name, text) in EXAMPLES {
         let form = form(&schema, name);
-        let namespaces = form["properties"]["namespaces"].clone();
-        for (form, before) in [(&form, true), (&namespaces, false)] {
+        let top = std::iter::once((None, &form));
+        for (table, form) in top.chain(tables(&form).map(|(table, form)| (Some(table), form))) {
             for key in keys(form) {
                 let wrong = format!("{key}{}", key.chars().last().expect("a letter"));
-                let mistyped = if before { format!("{wrong} = 1\n{text}") } else { format!("{text}\n{wrong} = 1\n") };
+                let header = table.map(|table| format!("[{table}]\n")).unwrap_or_default();
+                let mistyped = match table {
+                    None => format!("{wrong} = 1\n{text}"),
+                    Some(_) => text.replace(&header, &format!("{header}{wrong} = 1\n")),
+                };
                 let report = load(name, &mistyped).expect_err("an unknown key");
                 let [problem] = report.problems() else { panic!("{name}: {report}") };
                 assert_eq!(problem.message, format!("there is no key `{wrong}` here"));
                 assert_eq!(problem.help.as_deref(), Some(&*format!("did you mean `{key}`?")), "{name}");
-                let line = if before { 1 } else { mistyped.lines().count() };
+                let line = mistyped.lines().position(|line| line == format!("{wrong} = 1")).expect("the line") + 1;
                 assert_eq!(problem.place.as_ref().map(|place| (place.line, place.column)), Some((line, 1)));
             }
         }

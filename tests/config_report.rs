@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use proptest::prelude::*;
+use pullmint::config::settings::{Admin, TlsFiles};
 use pullmint::config::{self, Report, Settings};
 
 fn load(files: &[(&str, &str)]) -> Result<Settings, Report> {
@@ -354,6 +355,47 @@ fn what_does_not_go_together_is_refused() {
     ] {
         assert!(message.contains(part), "{message:?} should contain {part:?}");
     }
+}
+
+#[test]
+fn what_is_wrong_with_the_admin_table_is_shown_where_it_stands() {
+    let report = |table: &str| report(&[("c/a.toml", HUB_TWO_VALID), ("c/pullmint.toml", table)]).to_string();
+    assert_eq!(
+        report("[admin]\nlisten = \"localhost:8080\"\ntls_key_file = \"tls.key\"\n"),
+        r#"error: this is no address with a port
+ --> c/pullmint.toml:2:10
+  |
+2 | listen = "localhost:8080"
+  |          ^^^^^^^^^^^^^^^^
+  |
+  = help: as `127.0.0.1:8080` or `[::]:8080`
+
+error: `tls_key_file` also needs `tls_certificate_file`
+ --> c/pullmint.toml:3:1
+  |
+3 | tls_key_file = "tls.key"
+  | ^^^^^^^^^^^^
+  |
+  = help: HTTPS takes both; without either, plain HTTP is spoken
+
+error: 2 problems in 1 file"#
+    );
+    assert!(report("admin.tls_certificate_file = \"tls.crt\"\n").contains("also needs `tls_key_file`"));
+    assert!(!report("[admin]\ntls_key = \"canary\"\n").contains("canary"));
+}
+
+#[test]
+fn admin_is_plain_and_open_on_every_address_unless_told_otherwise() {
+    let admin = |toml: &str| load(&[("c/a.toml", HUB_TWO_VALID), ("c/pullmint.toml", toml)]).expect("valid").admin;
+    assert_eq!(admin(""), Admin::default());
+    let files = TlsFiles { certificate: "c/tls.crt".into(), key: "/run/tls.key".into() };
+    assert_eq!(
+        admin(
+            "[admin]\nlisten = \"127.0.0.1:9\"\ntls_certificate_file = \"tls.crt\"\ntls_key_file = \"/run/tls.key\"\n\
+               authenticate = true"
+        ),
+        Admin { listen: ([127, 0, 0, 1], 9).into(), tls: Some(files), authenticate: true }
+    );
 }
 
 #[test]

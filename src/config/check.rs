@@ -1,9 +1,11 @@
-//! What the keys of a registry's file mean together.
+//! What the keys of a file mean together.
 
 mod acr;
+mod admin;
 mod aws;
 mod docker_hub;
 
+pub(super) use admin::admin;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Span};

@@ -73,6 +73,14 @@ impl<'a> Document<'a> {
         self.root.get_key_value(key).map(|(key, _)| key.span())
     }
 
+    /// Where a key of a table stands.
+    pub(super) fn inner_key(&self, table: &str, key: &str) -> Option<Span> {
+        match self.root.get(table)?.get_ref() {
+            DeValue::Table(table) => table.get_key_value(key).map(|(key, _)| key.span()),
+            _ => None,
+        }
+    }
+
     /// Where the value of a key stands.
     pub(super) fn value(&self, key: &str) -> Option<Span> {
         self.root.get(key).map(Spanned::span)

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::{
-    AccountId, ArmId, Authority, Cron, DockerId, File, Glob, HubRepository, Labels, Lifetime, LogFilter, Moment, Name,
-    Region, Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
+    AccountId, Address, ArmId, Authority, Cron, DockerId, File, Glob, HubRepository, Labels, Lifetime, LogFilter,
+    Moment, Name, Region, Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
 };
 
 /// `pullmint.toml`: what holds for every registry. The file may be absent.
@@ -34,11 +34,12 @@ pub(super) struct Global {
     pub(super) log: Option<LogFilter>,
     /// Which namespaces get the Secrets.
     pub(super) namespaces: Namespaces,
+    /// Where `pullmint run` serves metrics, health and its status page.
+    pub(super) admin: Admin,
 }
 
 impl Default for Global {
     fn default() -> Self {
-        let namespaces = Namespaces::default();
         Self {
             secret: None,
             service_accounts: Vec::new(),
@@ -46,8 +47,33 @@ impl Default for Global {
             max_writes_per_second: None,
             ca_file: None,
             log: None,
-            namespaces,
+            namespaces: Namespaces::default(),
+            admin: Admin::default(),
         }
+    }
+}
+
+/// Where `pullmint run` serves metrics, health and its status page, and to whom.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Admin {
+    /// The address and port. `[::]` stands for every address of the machine, those of IPv4 too.
+    pub(super) listen: Address,
+    /// PEM file of the certificate, its chain below it. With it, HTTPS is spoken; the file is read anew when it
+    /// changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls_certificate_file: Option<File>,
+    /// PEM file of the certificate's private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tls_key_file: Option<File>,
+    /// Whether metrics and status ask for a token of the cluster: its owner must be allowed to `get` the path. Health
+    /// stays open, for the kubelet has no token.
+    pub(super) authenticate: bool,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: "[::]:8080".into(), tls_certificate_file: None, tls_key_file: None, authenticate: false }
     }
 }
 

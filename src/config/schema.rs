@@ -79,11 +79,17 @@ pub(super) fn keys(form: &Value) -> impl Iterator<Item = &str> {
     form["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str())
 }
 
+/// The tables in a table of this form, by their names.
+pub(super) fn inner_tables(form: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let all = form["properties"].as_object().into_iter().flatten();
+    all.filter(|(_, schema)| schema["type"] == "object").map(|(name, schema)| (name.as_str(), schema))
+}
+
 /// Whether any file may have this key at any place.
 pub(super) fn is_known_key(key: &str) -> bool {
     static KNOWN: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
         let tables = [&*GLOBAL, &*REGISTRY].into_iter().flat_map(forms);
-        tables.flat_map(|form| keys(form).chain(keys(&form["properties"]["namespaces"]))).collect()
+        tables.flat_map(|form| keys(form).chain(inner_tables(form).flat_map(|(_, table)| keys(table)))).collect()
     });
     KNOWN.contains(key)
 }

@@ -1,6 +1,7 @@
 //! The configuration as it is meant: complete, checked, with defaults applied. Nothing here is optional
 //! unless its absence means something.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +20,34 @@ pub struct Settings {
     pub ca_file: Option<PathBuf>,
     /// What is logged; `None`: what the command line says.
     pub log: Option<String>,
+    /// Where metrics, health and status are served.
+    pub admin: Admin,
+}
+
+/// Where metrics, health and status are served, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// The address and port.
+    pub listen: SocketAddr,
+    /// HTTPS instead of HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Whether metrics and status ask for a token of the cluster whose owner may `get` the path.
+    pub authenticate: bool,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: (Ipv6Addr::UNSPECIFIED, 8080).into(), tls: None, authenticate: false }
+    }
+}
+
+/// Who the server is, in files that are read anew when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and its chain, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
 }
 
 /// One credential: where it comes from, and where it goes.

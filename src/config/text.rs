@@ -1,6 +1,7 @@
 //! The kinds of text that stand in files, and what makes each a valid one. A kind's name is its `format` in the
 //! schema, and by that name a value is checked where it stands.
 
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ kinds! {
     Cron "cron" |text: &str| cron(text).map(drop);
     /// The host of a registry, with its port if it has one.
     Server "registry-host" server;
+    /// An address and a port, as `127.0.0.1:8080` or `[::]:8080`.
+    Address "socket-address" |text: &str| address(text).map(drop);
     /// A path; a relative one begins at the directory of the configuration.
     File "file" file;
     /// An http or https URL.
@@ -109,6 +112,11 @@ fn name(text: &str) -> Verdict {
 fn server(text: &str) -> Verdict {
     demand(!text.contains('@'), "give the host alone, without user and password")?;
     Ok(text.parse::<Host>().map(drop)?)
+}
+
+/// Where to listen: by number, since a name would have to be looked up first.
+pub(super) fn address(text: &str) -> Result<SocketAddr, Flaw> {
+    text.parse().map_err(|_| Flaw::new("this is no address with a port").help("as `127.0.0.1:8080` or `[::]:8080`"))
 }
 
 fn glob(text: &str) -> Verdict {
@@ -270,6 +278,11 @@ mod tests {
             ("label-selector", vec!["", "a=b"], vec!["a in b"]),
             ("cron", vec!["0 */6 * * *", "30 0 6 * * MON-FRI"], vec!["", "* * * *", "60 * * * *", "@daily"]),
             ("registry-host", vec!["a.azurecr.io", "r:5000"], vec!["", "https://a", "u:p@a", "a/b"]),
+            (
+                "socket-address",
+                vec!["[::]:8080", "0.0.0.0:0"],
+                vec!["", ":8080", "localhost:8080", "[::]", "::1:8080:"],
+            ),
             ("file", vec!["a", "/run/a"], vec!["", "eyJhbGciOi", "a\nb"]),
             ("uri", vec!["http://127.0.0.1:8080", "https://a/b"], vec!["a", "ftp://a", "https://u:p@a"]),
             (

@@ -79,6 +79,8 @@ impl Sources {
             namespaces: summary.board.namespaces.clone(),
             namespaces_total: summary.board.namespaces_total,
             settled: summary.settled,
+            watches_listed: summary.listed,
+            first_pass_at: summary.first_pass_at,
             queued: summary.queued,
             loops: loops.collect(),
         }

@@ -91,9 +91,11 @@ impl Syncer {
             Arc::new(self.board())
         });
         let (queued, writes) = (self.queue.load(), self.writes);
+        let passed_at = settled.then(|| self.setting.clock.now());
         self.reports.summary.send_modify(|summary| {
             summary.listed = listed;
             summary.settled = settled;
+            summary.first_pass_at = summary.first_pass_at.or(passed_at);
             summary.queued = queued;
             summary.writes = writes;
             if let Some(board) = board {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::status::{NamespaceStatus, SecretStatus};
 
 /// Which object.
@@ -37,6 +39,8 @@ pub struct Summary {
     pub listed: bool,
     /// Whether every watch has listed its objects, and every key has been looked at.
     pub settled: bool,
+    /// When every key had been looked at for the first time.
+    pub first_pass_at: Option<Timestamp>,
     /// Keys still to be looked at.
     pub queued: usize,
     /// Objects as they should be.

@@ -42,6 +42,8 @@ pub(crate) fn healthy(now: Timestamp) -> Status {
         namespaces: Vec::new(),
         namespaces_total: 5,
         settled: true,
+        watches_listed: true,
+        first_pass_at: Some(now - HOUR),
         queued: 0,
         loops: vec![
             heard("syncer", now, 60),

@@ -86,8 +86,14 @@ fn roles_for(namespace: &str, secret: &str, accounts: &[&str]) -> Roles {
         renewal: Renewal { at: 0.5, schedule: None },
         verify: false,
     };
-    let settings =
-        Settings { registries: vec![registry], concurrency: 1, max_writes_per_second: None, ca_file: None, log: None };
+    let settings = Settings {
+        registries: vec![registry],
+        concurrency: 1,
+        max_writes_per_second: None,
+        ca_file: None,
+        log: None,
+        admin: Default::default(),
+    };
     let mut roles = roles(&settings, namespace);
     // Many pullmints share this cluster, which the names of cluster-wide objects do not provide for.
     roles.cluster_role.metadata.name = Some(namespace.to_owned());

@@ -1,0 +1,48 @@
+//! What a person should look at, the worst first: the page's summary of everything below it.
+
+use super::tone::Tone;
+use super::words::{count, relative};
+use super::{loops, registries};
+use crate::status::Status;
+
+/// One thing to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Concern {
+    /// How bad it is.
+    pub(super) tone: Tone,
+    /// What it is.
+    pub(super) text: String,
+    /// The part of the page that tells more.
+    pub(super) anchor: String,
+}
+
+/// All of them.
+pub(super) fn of(status: &Status) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    let mut add = |tone, anchor: &str, text| concerns.push(Concern { tone, text, anchor: anchor.to_owned() });
+    for registry in &status.registries {
+        let standing = registries::standing(registry, status);
+        if standing.tone >= Tone::Warn {
+            add(standing.tone, &registries::anchor(registry), format!("{}: {}", registry.name, standing.words));
+        }
+    }
+    for late in loops::late(status) {
+        let since = relative(status.now, late.last_beat_at);
+        add(Tone::Bad, "loops", format!("{} stands still; its last sign of life was {since}", late.name));
+    }
+    let failing: usize = status.secrets.iter().map(|secret| secret.failing).sum();
+    let refused: usize = status.secrets.iter().map(|secret| secret.refused).sum();
+    let copies = [(failing, Tone::Bad, "cannot be written"), (refused, Tone::Warn, "left alone: somebody else's")];
+    for (copies, tone, is) in copies {
+        if copies > 0 {
+            add(tone, "namespaces", format!("{} {is}", count(copies, "Secret")));
+        }
+    }
+    let problems = status.configuration.problems.len();
+    if problems > 0 {
+        let text = format!("{} in the configuration; the last good one stays in force", count(problems, "problem"));
+        add(Tone::Warn, "configuration", text);
+    }
+    concerns.sort_by_key(|concern| std::cmp::Reverse(concern.tone));
+    concerns
+}

@@ -1,0 +1,131 @@
+//! Namespaces × Secrets, those with problems first: all problems are told, and as much of the rest as helps.
+
+use maud::{Markup, html};
+
+use super::View;
+use super::tone::Tone;
+use super::words::{count, prose, relative};
+use crate::status::{CopyState, CopyStatus, NamespaceStatus, SecretStatus, Status};
+
+/// Namespaces without problems that stand open; the rest is folded away.
+const OPEN: usize = 12;
+
+/// The matrix.
+pub(super) fn section(status: &Status, view: &View) -> Markup {
+    let sought = view.namespace.as_deref().map(str::trim).filter(|sought| !sought.is_empty());
+    let found = status.namespaces.iter().filter(|it| sought.is_none_or(|sought| it.name.contains(sought)));
+    let (problems, well): (Vec<_>, Vec<_>) = found.partition(|it| it.secrets.iter().any(is_problem));
+    let (open, folded) = well.split_at(if sought.is_some() { well.len() } else { OPEN.min(well.len()) });
+    let shown: Vec<_> = problems.iter().chain(open).copied().collect();
+    html! {
+        section #namespaces aria-labelledby="namespaces-title" {
+            h2 #namespaces-title { "Namespaces" }
+            (search(view))
+            @if shown.is_empty() {
+                p.lead { (nothing(status, sought)) }
+            } @else {
+                (table(status, &shown, &caption(&problems, sought)))
+            }
+            @if !folded.is_empty() {
+                details {
+                    summary { (count(folded.len(), "more namespace")) " as they should be" }
+                    (table(status, folded, "Namespaces as they should be"))
+                }
+            }
+            @if status.namespaces_total > status.namespaces.len() {
+                p.lead { (status.namespaces_total - status.namespaces.len()) " others have no problems and are not listed." }
+            }
+        }
+    }
+}
+
+fn is_problem(copy: &CopyStatus) -> bool {
+    copy.problem.is_some() || matches!(copy.state, CopyState::Refused | CopyState::Failing)
+}
+
+fn search(view: &View) -> Markup {
+    html! {
+        form.search role="search" method="get" action="/" {
+            label for="namespace" { "Look up" }
+            input #namespace type="search" name="namespace" value=[view.namespace.as_deref()] placeholder="part of a name";
+            button { "Show" }
+            @if view.namespace.is_some() { " " a href="/" { "Show all" } }
+        }
+    }
+}
+
+fn nothing(status: &Status, sought: Option<&str>) -> String {
+    match sought {
+        Some(sought) if status.namespaces_total > status.namespaces.len() => {
+            format!("No namespace with “{sought}” in its name has a problem, or it gets no Secret.")
+        }
+        Some(sought) => format!("No namespace with “{sought}” in its name gets a Secret."),
+        None => "None gets a Secret yet.".to_owned(),
+    }
+}
+
+fn caption(problems: &[&NamespaceStatus], sought: Option<&str>) -> String {
+    let problems = match problems.len() {
+        0 => "none has a problem".to_owned(),
+        1 => "1 has a problem".to_owned(),
+        several => format!("{several} have problems, they come first"),
+    };
+    match sought {
+        Some(sought) => format!("Namespaces with “{sought}” in their names: {problems}"),
+        None => format!("Each Secret in each namespace: {problems}"),
+    }
+}
+
+fn table(status: &Status, namespaces: &[&NamespaceStatus], caption: &str) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="group" aria-label=(caption) {
+            table.matrix {
+                caption { (caption) }
+                thead {
+                    tr {
+                        th scope="col" { "Namespace" }
+                        @for secret in &status.secrets { th scope="col" { code { (secret.name) } } }
+                    }
+                }
+                @for namespace in namespaces { (rows(namespace, status)) }
+            }
+        }
+    }
+}
+
+/// The namespace's row, and one below it for each problem.
+fn rows(namespace: &NamespaceStatus, status: &Status) -> Markup {
+    let problems = namespace.secrets.iter().filter_map(|copy| Some((&copy.name, copy.problem.as_deref()?)));
+    html! {
+        tbody {
+            tr {
+                th scope="row" { (namespace.name) }
+                @for secret in &status.secrets { td { (cell(namespace, secret, status)) } }
+            }
+            @for (secret, problem) in problems {
+                tr.problem { td colspan=(status.secrets.len() + 1) { code { (secret) } ": " (prose(problem)) } }
+            }
+        }
+    }
+}
+
+fn cell(namespace: &NamespaceStatus, secret: &SecretStatus, status: &Status) -> Markup {
+    let Some(copy) = namespace.secrets.iter().find(|copy| copy.name == secret.name) else {
+        return html! { span.aside { "not selected" } };
+    };
+    let (tone, words) = match copy.state {
+        CopyState::InSync => (Tone::Good, "in sync"),
+        CopyState::Waiting => (Tone::Waiting, "waiting"),
+        CopyState::Refused => (Tone::Warn, "refused"),
+        CopyState::Failing => (Tone::Bad, "failing"),
+    };
+    html! {
+        (tone.badge(words))
+        @if let Some(at) = copy.expires_at {
+            span.aside {
+                @if at <= status.now { "expired " } @else { "expires " }
+                (relative(status.now, at))
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! All copies of each Secret, in numbers.
+
+use maud::{Markup, html};
+
+use super::tone::Tone;
+use super::words::moment;
+use crate::status::{SecretStatus, Status};
+
+/// A row for each Secret.
+pub(super) fn section(status: &Status) -> Markup {
+    if status.secrets.is_empty() {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="secrets-title" {
+            h2 #secrets-title { "Secrets" }
+            div.scroll tabindex="0" role="group" aria-labelledby="secrets-title" {
+                table {
+                    caption { "Each Secret, over all namespaces that get it" }
+                    thead {
+                        tr {
+                            th scope="col" { "Secret" }
+                            th scope="col" { "From" }
+                            th scope="col" { "Copies" }
+                            th scope="col" { "First expiry" }
+                            th scope="col" { "Oldest write" }
+                        }
+                    }
+                    tbody {
+                        @for secret in &status.secrets { (row(secret, status)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(secret: &SecretStatus, status: &Status) -> Markup {
+    let registries: Vec<_> = secret.registries.iter().map(|name| name.as_str()).collect();
+    html! {
+        tr {
+            th scope="row" { code { (secret.name) } }
+            td { (registries.join(", ")) }
+            td { (copies(secret)) }
+            td {
+                @match secret.lowest_expires_at {
+                    Some(at) => (moment(status.now, at)),
+                    None => "none",
+                }
+            }
+            td {
+                @match secret.last_synced_at {
+                    Some(at) => (moment(status.now, at)),
+                    None => "none yet",
+                }
+            }
+        }
+    }
+}
+
+fn copies(secret: &SecretStatus) -> Markup {
+    let kinds = [
+        (Tone::Bad, secret.failing, "failing"),
+        (Tone::Warn, secret.refused, "refused"),
+        (Tone::Waiting, secret.waiting, "waiting"),
+        (Tone::Good, secret.in_sync, "in sync"),
+    ];
+    let present = kinds.into_iter().filter(|(_, number, words)| *number > 0 || *words == "in sync");
+    html! {
+        ul.badges {
+            @for (tone, number, words) in present { li { (tone.badge(&format!("{number} {words}"))) } }
+        }
+    }
+}
