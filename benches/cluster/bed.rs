@@ -76,7 +76,8 @@ impl Bed {
         let dir = self.config();
         let ca = self.internet.ca_file().display();
         let global = format!(
-            "ca_file = \"{ca}\"\nconcurrency = {IN_FLIGHT}\n[namespaces]\nexclude = [\"kube-*\", \"default\"]\n"
+            "ca_file = \"{ca}\"\nconcurrency = {IN_FLIGHT}\n\
+             admin.listen = \"127.0.0.1:0\"\n[namespaces]\nexclude = [\"kube-*\", \"default\"]\n"
         );
         let ecr = "provider = \"ecr\"\nregion = \"eu-west-1\"\naccounts = [\"123456789012\"]\nsecret = \"pull\"\nverify = false\n";
         std::fs::write(dir.join("pullmint.toml"), global).expect("pullmint.toml");

@@ -11,8 +11,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::admin::{self, Snapshot};
 use crate::cli::{ConfigArgs, Outcome, complain, explain, report, site};
 use crate::config::Settings;
+use crate::daemon::snapshot::Whoami;
 use crate::daemon::{Daemon, End, Orders};
 use crate::leader::{Elector, Leadership, Timing};
 use crate::reload::{self, Directory};
@@ -48,13 +50,28 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
     info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, identity,
         registries = settings.registries.len(), "starting");
 
+    let listener = match admin::bind(settings.admin.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            complain(&format!("could not listen at {}: {error}; set `listen` under [admin]", settings.admin.listen));
+            return Outcome::Failed;
+        }
+    };
+    let listening = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    info!(address = listening, tls = settings.admin.tls.is_some(), "serving metrics, health and status");
+    let serving = admin::Options {
+        settings: settings.admin.clone(),
+        client: site.client.clone(),
+        clock: Arc::clone(&site.clock),
+    };
+
     let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
     let now = site.clock.now();
     let mut tasks = JoinSet::new();
     let pulse = site.pulses.start("configuration", reload::LONGEST_SILENCE, now);
     let (followed, following) = directory.follow(settings, Arc::clone(&site.clock), pulse);
     tasks.spawn(following);
-    tasks.spawn(follow_log(log.clone(), followed.settings.clone()));
+    tasks.spawn(follow(log.clone(), followed.settings.clone()));
     let (tell, leadership) = watch::channel(Leadership::Standby { holder: None });
     let elector =
         Elector::new(site.client.clone(), &site.namespace, &identity, Timing::default(), Arc::clone(&site.clock));
@@ -65,6 +82,8 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
 
     let orders =
         Orders { settings: followed.settings, configuration: followed.status, leadership, mandate, stop: stop.clone() };
+    let (clock, metrics) = (Arc::clone(&site.clock), site.metrics.clone());
+    let whoami = Whoami { namespace: site.namespace.clone(), instance: identity, started_at: now };
     let daemon = match Daemon::start(site, orders) {
         Ok(daemon) => daemon,
         Err(error) => {
@@ -72,6 +91,9 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
             return Outcome::Failed;
         }
     };
+    let sources = daemon.sources();
+    let snapshot: Snapshot = Arc::new(move || sources.status(&whoami, clock.now()));
+    tasks.spawn(admin::serve(listener, serving, snapshot, metrics));
     let Some(mut signals) = Signals::listen() else {
         complain("could not listen for signals");
         return Outcome::Failed;
@@ -90,7 +112,7 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
                 stop.cancel();
             }
             Some(_) = tasks.join_next() => {
-                error!(task = "configuration", "a part ended that never should; ending the process");
+                error!("a part ended that never should; ending the process");
                 break End::Broken;
             }
             Some(_) = election.join_next(), if !stop.is_cancelled() => {
@@ -116,10 +138,15 @@ fn set_log(log: &LogFilter, settings: &Settings) {
     }
 }
 
-/// What is logged changes with the settings.
-async fn follow_log(log: LogFilter, mut settings: watch::Receiver<Arc<Settings>>) {
+/// The settings that concern the process itself.
+async fn follow(log: LogFilter, mut settings: watch::Receiver<Arc<Settings>>) {
+    let admin = settings.borrow().admin.clone();
     while settings.changed().await.is_ok() {
-        set_log(&log, &settings.borrow_and_update());
+        let settings = Arc::clone(&settings.borrow_and_update());
+        set_log(&log, &settings);
+        if settings.admin != admin {
+            warn!("what stands under [admin] takes effect when pullmint starts anew");
+        }
     }
     std::future::pending().await
 }

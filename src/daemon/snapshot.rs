@@ -79,7 +79,7 @@ impl Sources {
             namespaces: summary.board.namespaces.clone(),
             namespaces_total: summary.board.namespaces_total,
             settled: summary.settled,
-            watches_listed: summary.listed,
+            watches_listed: summary.first_listed_at.is_some(),
             first_pass_at: summary.first_pass_at,
             queued: summary.queued,
             loops: loops.collect(),

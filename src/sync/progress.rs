@@ -90,12 +90,12 @@ impl Syncer {
             self.next_board = now + BOARD_EVERY;
             Arc::new(self.board())
         });
-        let (queued, writes) = (self.queue.load(), self.writes);
-        let passed_at = settled.then(|| self.setting.clock.now());
+        let (queued, writes, at) = (self.queue.load(), self.writes, self.setting.clock.now());
         self.reports.summary.send_modify(|summary| {
             summary.listed = listed;
+            summary.first_listed_at = summary.first_listed_at.or(listed.then_some(at));
+            summary.first_pass_at = summary.first_pass_at.or(settled.then_some(at));
             summary.settled = settled;
-            summary.first_pass_at = summary.first_pass_at.or(passed_at);
             summary.queued = queued;
             summary.writes = writes;
             if let Some(board) = board {

@@ -37,6 +37,8 @@ pub enum State {
 pub struct Summary {
     /// Whether every watch has listed its objects.
     pub listed: bool,
+    /// When that was so for the first time.
+    pub first_listed_at: Option<Timestamp>,
     /// Whether every watch has listed its objects, and every key has been looked at.
     pub settled: bool,
     /// When every key had been looked at for the first time.

@@ -73,7 +73,12 @@ impl Scene {
         let client = stage.world.control_plane.client().await.expect("a client");
         world::create_namespaces(&client, name, namespaces, &[]).await.expect("namespaces");
         let scene = Self { name, stage, around, client };
-        scene.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\nnamespaces.include = [\"{name}-*\"]\n"));
+        scene.configure(
+            "pullmint.toml",
+            &format!(
+                "ca_file = \"{{ca_file}}\"\nnamespaces.include = [\"{name}-*\"]\nadmin.listen = \"127.0.0.1:0\"\n"
+            ),
+        );
         scene
     }
 

@@ -9,6 +9,7 @@ use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use pullmint::clock::{Clock, SystemClock};
 use pullmint::leader::Leadership;
+use pullmint::pulse::Pulses;
 use world::{Fault, FaultProxy};
 
 use crate::bed::{Bed, TIMING, until};
@@ -20,8 +21,10 @@ impl Bed {
         let proxy = FaultProxy::start(&plane.url()).await.expect("a proxy");
         let kubeconfig = Kubeconfig::read_from(plane.kubeconfig_via(&proxy.url()).expect("a kubeconfig"));
         let options = KubeConfigOptions::default();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = kube::Config::from_custom_kubeconfig(kubeconfig.expect("a kubeconfig"), &options).await;
-        let client = pullmint::cluster::client(config.expect("a configuration")).expect("a client");
+        let client =
+            pullmint::cluster::client(config.expect("a configuration"), &clock, &Pulses::default()).expect("a client");
         (proxy, client)
     }
 }

@@ -91,6 +91,8 @@ impl Surroundings {
         }
         let text =
             fs::read_to_string(examples.join("pullmint.toml")).context(|| "reading the example pullmint.toml")?;
+        // Several pullmints live on one machine here.
+        let text = text.replace("# listen = \"[::]:8080\"", "listen = \"127.0.0.1:0\"");
         self.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\n{text}"))
     }
 
