@@ -26,7 +26,10 @@ async fn every_path_answers_as_what_it_is() {
         assert_eq!(headers["connection"], "close", "{path}");
         let head = server.ask("HEAD", path, &[]).await;
         assert_eq!((head.code, head.body.as_str()), (200, ""), "{path}");
-        assert_eq!(head.headers["content-length"], body.len().to_string(), "{path}");
+        // The process's own figures change from one answer to the next.
+        if path != "/metrics" {
+            assert_eq!(head.headers["content-length"], body.len().to_string(), "{path}");
+        }
     }
     let scrape = server.ask("GET", "/metrics", &[("Accept", "application/openmetrics-text; version=1.0.0")]).await;
     assert_eq!(scrape.headers["content-type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
