@@ -11,6 +11,8 @@ mod generated;
 mod links;
 #[path = "docs/migration.rs"]
 mod migration;
+#[path = "docs/objects.rs"]
+mod objects;
 #[path = "docs/pages.rs"]
 mod pages;
 #[path = "end_to_end/scene.rs"]

@@ -33,11 +33,13 @@ fn every_page_can_be_reached_from_the_readme() {
     let mut reached = BTreeSet::new();
     let mut next = vec!["README.md".to_owned()];
     while let Some(path) = next.pop() {
+        // A link to a directory shows all that is in it.
+        let inside = pages.keys().filter(|page| Path::new(page).parent() == Some(Path::new(&path)));
+        next.extend(inside.cloned());
         let Some(page) = pages.get(&path) else { continue };
         if reached.insert(path) {
-            next.extend(
-                links(&page.prose()).iter().map(|link| resolve(&page.path, link.split('#').next().unwrap_or(""))),
-            );
+            let links = links(&page.prose());
+            next.extend(links.iter().map(|link| resolve(&page.path, link.split('#').next().unwrap_or(""))));
         }
     }
     let lost: Vec<_> = pages.keys().filter(|path| !reached.contains(*path)).collect();

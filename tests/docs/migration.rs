@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, PostParams};
-use kube::core::{ApiResource, GroupVersionKind, NamespaceResourceScope, Resource};
-use serde::de::DeserializeOwned;
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
+use crate::objects::{make, make_kinds, workload};
 use crate::scene::{ECR, PATIENCE, Scene};
 use crate::shell::Shell;
 use crate::vigil::{HOST, Vigil, credential};
@@ -24,17 +25,6 @@ async fn minted_before(scene: &Scene) -> String {
     credential(&serde_json::from_value(secret).expect("a Secret"))
 }
 
-/// Makes an object as this field manager does.
-async fn make<K>(scene: &Scene, namespace: &str, manager: &str, object: Value) -> K
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + std::fmt::Debug,
-    K: DeserializeOwned + serde::Serialize,
-{
-    let object: K = serde_json::from_value(object).expect("an object");
-    let params = PostParams { field_manager: Some(manager.to_owned()), dry_run: false };
-    Api::<K>::namespaced(scene.client.clone(), namespace).create(&params, &object).await.expect("a new object")
-}
-
 /// A pull Secret as a tool writes it that knows this entry for the registry.
 fn pull_secret(name: &str, server: &str, entry: &Value) -> Value {
     let config = json!({ "auths": { server: entry } }).to_string();
@@ -46,26 +36,10 @@ fn pull_secret(name: &str, server: &str, entry: &Value) -> Value {
 }
 
 fn user_and_password(auth: &str) -> (String, String) {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.decode(auth).expect("base64");
+    let text = STANDARD.decode(auth).expect("base64");
     let text = String::from_utf8(text).expect("text");
     let (user, password) = text.split_once(':').expect("user and password");
     (user.to_owned(), password.to_owned())
-}
-
-/// A workload that runs nowhere, since there is no node.
-fn workload(name: &str, pull_secrets: &Value) -> Value {
-    json!({
-        "metadata": { "name": name },
-        "spec": {
-            "replicas": 1,
-            "selector": { "matchLabels": { "app": name } },
-            "template": {
-                "metadata": { "labels": { "app": name } },
-                "spec": { "containers": [{ "name": name, "image": "example.com/image" }], "imagePullSecrets": pull_secrets },
-            },
-        },
-    })
 }
 
 async fn until_ours(scene: &Scene, namespace: &str, name: &str) {
@@ -140,30 +114,6 @@ async fn the_secrets_of_k8s_ecr_login_renew_are_taken_over_without_a_gap() {
     vigil.saw_no_gap(&scene).await;
 }
 
-/// The kinds of External Secrets that the page speaks of, as far as the API server must know them.
-async fn external_secrets_kinds(scene: &Scene) {
-    let kinds = [
-        ("external-secrets.io", "v1", "ExternalSecret"),
-        ("generators.external-secrets.io", "v1alpha1", "ECRAuthorizationToken"),
-    ];
-    for (group, version, kind) in kinds {
-        let plural = format!("{}s", kind.to_lowercase());
-        let schema = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
-        let definition = json!({
-            "metadata": { "name": format!("{plural}.{group}") },
-            "spec": {
-                "group": group,
-                "scope": "Namespaced",
-                "names": { "kind": kind, "plural": plural, "singular": kind.to_lowercase() },
-                "versions": [{ "name": version, "served": true, "storage": true, "schema": schema }],
-            },
-        });
-        let definition: CustomResourceDefinition = serde_json::from_value(definition).expect("a definition");
-        let definitions = Api::<CustomResourceDefinition>::all(scene.client.clone());
-        definitions.create(&PostParams::default(), &definition).await.expect("a new kind");
-    }
-}
-
 /// An ExternalSecret with its generator, and the Secret that External Secrets made of them.
 async fn external_secret(scene: &Scene, namespace: &str, auth: &str) {
     let of =
@@ -207,7 +157,8 @@ async fn the_secrets_of_external_secrets_are_taken_over_without_a_gap() {
     let scene = Scene::start("docs-eso", 2).await;
     let Some(mut shell) = Shell::open(&scene, "docs/migration/external-secrets.md", &[]) else { return };
     let auth = minted_before(&scene).await;
-    external_secrets_kinds(&scene).await;
+    let external = ("external-secrets.io", "v1", "ExternalSecret");
+    make_kinds(&scene, &[external, ("generators.external-secrets.io", "v1alpha1", "ECRAuthorizationToken")]).await;
     external_secret(&scene, "docs-eso-0", &auth).await;
     external_secret(&scene, "docs-eso-1", &auth).await;
 

@@ -20,6 +20,8 @@ pub(crate) struct Shell<'a> {
     /// What stands in the page, and what in its place here.
     renames: Vec<(&'static str, String)>,
     tools: Vec<PathBuf>,
+    /// Variables that the page has set.
+    set: String,
     dir: TempDir,
     running: Vec<Child>,
 }
@@ -50,7 +52,7 @@ impl<'a> Shell<'a> {
         all.push(("dev/owner=pullmint", format!("dev/owner={}", scene.name)));
         all.push(("team-a", format!("{}-0", scene.name)));
         all.push(("team-", format!("{}-", scene.name)));
-        Some(Self { scene, page, commands, renames: all, tools, dir, running: Vec::new() })
+        Some(Self { scene, page, commands, renames: all, tools, set: String::new(), dir, running: Vec::new() })
     }
 
     /// Runs the page up to and with the first command that has these words, and tells what that printed.
@@ -72,11 +74,16 @@ impl<'a> Shell<'a> {
         }
     }
 
-    async fn run(&mut self, command: &str) -> String {
+    /// Runs one command, and tells what it printed.
+    pub(crate) async fn run(&mut self, command: &str) -> String {
         if commands::runs_elsewhere(command).is_some() {
             return String::new();
         }
         let line = self.renames.iter().fold(command.to_owned(), |line, (from, to)| line.replace(from, to));
+        if line.split_once("=$(").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase())) {
+            self.set.push_str(&format!("{line}\n"));
+        }
+        let line = format!("{}{line}", self.set);
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &line]).current_dir(self.dir.path());
         bash.envs(self.scene.around.env()).env("PATH", self.path()).stdin(Stdio::null()).kill_on_drop(true);
