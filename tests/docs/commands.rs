@@ -71,7 +71,7 @@ async fn the_readme_leads_to_a_synced_cluster() {
     shell.until("pullmint once").await;
     let seen = shell.until("kubectl get secrets").await;
     assert!(seen.contains("docs-readme-0") && seen.contains("docs-readme-1"), "{seen}");
-    shell.to_the_end().await;
+    shell.finish().await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn the_guide_to_ecr_can_be_followed() {
     with_account(&scene).await;
     let own = [("namespace pullmint", "namespace docs-ecr")];
     let Some(shell) = Shell::open(&scene, "docs/providers/ecr.md", &own) else { return };
-    shell.to_the_end().await;
+    shell.finish().await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn the_guide_to_acr_can_be_followed() {
     with_account(&scene).await;
     let own = [("namespace pullmint", "namespace docs-acr")];
     let Some(shell) = Shell::open(&scene, "docs/providers/acr.md", &own) else { return };
-    shell.to_the_end().await;
+    shell.finish().await;
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn the_guide_to_docker_hub_can_be_followed() {
     let scene = Scene::start("docs-hub", 0).await;
     let own = [("namespace pullmint", "namespace docs-hub")];
     let Some(shell) = Shell::open(&scene, "docs/providers/docker-hub.md", &own) else { return };
-    shell.to_the_end().await;
+    shell.finish().await;
 }
 
 #[tokio::test]
@@ -106,17 +106,17 @@ async fn what_is_installed_can_be_upgraded_and_uninstalled_without_a_trace() {
     let own =
         [("namespace pullmint", "namespace docs-install-own"), ("dev/owner=pullmint", "dev/owner=docs-install-own")];
     let Some(shell) = Shell::open(&scene, "docs/install.md", &own) else { return };
-    shell.to_the_end().await;
+    shell.finish().await;
     // There is no node for the Deployment's pods, so this does their work.
     let pass = scene.pullmint(&["once"]).await;
     assert_eq!(pass.code, 0, "{pass:?}");
     scene.until_secret("docs-install-1", "pullmint-ecr").await;
     let Some(shell) = Shell::open(&scene, "docs/upgrade.md", &own) else { return };
-    shell.to_the_end().await;
+    shell.finish().await;
     let Some(mut shell) = Shell::open(&scene, "docs/uninstall.md", &own) else { return };
     let left = shell.until("kubectl get secrets").await;
     assert_eq!(left, "");
-    shell.to_the_end().await;
+    shell.finish().await;
 }
 
 #[tokio::test]
@@ -154,6 +154,6 @@ async fn the_runbooks_can_be_followed() {
     ];
     for page in pages::all().into_iter().filter(|page| page.path.starts_with(RUNBOOKS)) {
         let Some(shell) = Shell::open(&scene, &page.path, &own) else { return };
-        shell.to_the_end().await;
+        shell.finish().await;
     }
 }

@@ -73,7 +73,7 @@ async fn the_secrets_of_registry_creds_are_taken_over_without_a_gap() {
     until_ours(&scene, "docs-creds-1", "awsecr-cred").await;
     let seen = shell.until("--selector").await;
     assert!(seen.contains("docs-creds-0") && seen.contains("docs-creds-1"), "{seen}");
-    shell.to_the_end().await;
+    shell.finish().await;
     vigil.saw_no_gap(&scene).await;
     let account = Api::<ServiceAccount>::namespaced(scene.client.clone(), "docs-creds-1").get("default").await;
     let names = account.expect("an account").image_pull_secrets.unwrap_or_default();
@@ -110,7 +110,7 @@ async fn the_secrets_of_k8s_ecr_login_renew_are_taken_over_without_a_gap() {
     until_ours(&scene, "docs-renew-1", NAME).await;
     let seen = shell.until("--selector").await;
     assert!(seen.contains("docs-renew-0") && seen.contains("docs-renew-1"), "{seen}");
-    shell.to_the_end().await;
+    shell.finish().await;
     vigil.saw_no_gap(&scene).await;
 }
 
@@ -171,7 +171,7 @@ async fn the_secrets_of_external_secrets_are_taken_over_without_a_gap() {
     shell.until("dev/adopt=true").await;
     until_ours(&scene, "docs-eso-0", "ecr-secret").await;
     shell.until("--show-labels").await;
-    shell.to_the_end().await;
+    shell.finish().await;
     let secret = scene.secret("docs-eso-0", "ecr-secret").await.expect("a Secret");
     assert_eq!(secret.metadata.owner_references, None);
     assert!(secret.metadata.labels.expect("labels").keys().all(|label| !label.contains("external-secrets")));
@@ -232,6 +232,6 @@ async fn a_secret_made_by_hand_is_taken_over_and_one_that_cannot_be_is_replaced_
     assert_eq!(names().await.len(), 2, "the Deployment names both");
     shell.until("kubectl patch").await;
     assert_eq!(names().await, ["pullmint-ecr"]);
-    shell.to_the_end().await;
+    shell.finish().await;
     assert!(scene.secret("docs-hand-0", "old-regcred").await.is_none());
 }

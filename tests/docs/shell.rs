@@ -68,7 +68,7 @@ impl<'a> Shell<'a> {
     }
 
     /// Runs the page to its end.
-    pub(crate) async fn to_the_end(mut self) {
+    pub(crate) async fn finish(mut self) {
         while let Some(command) = self.commands.pop_front() {
             self.run(&command).await;
         }
