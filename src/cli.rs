@@ -84,9 +84,9 @@ enum Command {
     /// Print the least RBAC roles that this configuration needs
     #[command(after_help = "Example:\n  pullmint rbac --config ./config --namespace pullmint | kubectl apply -f -")]
     Rbac(rbac::RbacArgs),
-    /// Print the JSON Schema of the configuration files
-    #[command(after_help = "Example:\n  pullmint schema > pullmint.schema.json")]
-    Schema,
+    /// Print what the configuration files may hold: the JSON Schema, or the reference of all keys
+    #[command(after_help = "Examples:\n  pullmint schema > pullmint.schema.json\n  pullmint schema --explain renew_at")]
+    Schema(schema::SchemaArgs),
     /// Print the completion script of a shell
     #[command(after_help = "Example:\n  pullmint completions bash > /etc/bash_completion.d/pullmint")]
     Completions(completions::CompletionsArgs),
@@ -141,7 +141,7 @@ impl Cli {
             Command::Check(args) => runtime.block_on(check::check(&args)),
             Command::Render(args) => runtime.block_on(render::render(&args)),
             Command::Rbac(args) => rbac::rbac(&args),
-            Command::Schema => schema::schema(),
+            Command::Schema(args) => schema::schema(&args),
             Command::Completions(args) => completions::completions(&args),
         };
         // A provider's blocking helper, such as a name look-up without answer, must not hold up the end.

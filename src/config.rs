@@ -14,6 +14,7 @@ mod document;
 mod file;
 mod mask;
 mod read;
+mod reference;
 mod report;
 mod schema;
 mod selection;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use document::Document;
+pub use reference::{explain, reference};
 pub use report::{Place, Problem, Report};
 pub use schema::schema;
 pub use selection::{CompiledSelection, InvalidSelection};

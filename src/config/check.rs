@@ -71,10 +71,19 @@ fn common(name: RegistryName, provider: ProviderSettings, common: &Common, globa
 }
 
 /// One choice of a key that decides about others: which it needs, and which else it takes.
-struct Choice {
-    name: &'static str,
-    needs: &'static [&'static str],
-    takes: &'static [&'static str],
+pub(super) struct Choice {
+    pub(super) name: &'static str,
+    pub(super) needs: &'static [&'static str],
+    pub(super) takes: &'static [&'static str],
+}
+
+/// The choices that a key offers, if it is one that decides about others.
+pub(super) fn choices(key: &str) -> &'static [Choice] {
+    match key {
+        "identity" => &acr::IDENTITIES,
+        "source" => &docker_hub::SOURCES,
+        _ => &[],
+    }
 }
 
 /// Checks that with `key = "name"` the keys stand that it needs, and none that only other choices take.

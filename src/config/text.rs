@@ -35,6 +35,14 @@ macro_rules! kinds {
                 _ => Ok(()),
             }
         }
+
+        /// What a kind of text is, in words.
+        pub(super) fn describe(format: &str) -> Option<&'static str> {
+            match format {
+                $($format => Some(concat!($($doc),+)),)+
+                _ => None,
+            }
+        }
     };
 }
 

@@ -9,7 +9,7 @@ use crate::config::report::Flaw;
 use crate::config::settings::{Acr, AzureCloud, AzureIdentity, ManagedIdentity};
 use crate::registry::Host;
 
-const IDENTITIES: [Choice; 4] = [
+pub(super) const IDENTITIES: [Choice; 4] = [
     Choice { name: "workload-identity", needs: &[], takes: &["client_id", "token_file", "tenant"] },
     Choice { name: "managed-identity", needs: &[], takes: &["client_id", "resource_id", "tenant"] },
     Choice { name: "client-secret", needs: &["client_id", "client_secret_file", "tenant"], takes: &[] },

@@ -11,7 +11,7 @@ use crate::config::report::Flaw;
 use crate::config::settings::{DockerHub, DockerHubLogin, DockerHubSource};
 use crate::config::text;
 
-const SOURCES: [Choice; 4] = [
+pub(super) const SOURCES: [Choice; 4] = [
     Choice { name: "token-file", needs: &["username", "token_file"], takes: &["expires_at"] },
     Choice {
         name: "organization-token",

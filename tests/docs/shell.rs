@@ -1,0 +1,108 @@
+//! A shell that runs a page's commands as a person would who reads it from top to bottom.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use world::process::find_program;
+
+use crate::commands;
+use crate::pages::{self, Page};
+use crate::scene::{PATIENCE, PROGRAM, Scene};
+
+/// A page on its way through a shell.
+pub(crate) struct Shell<'a> {
+    scene: &'a Scene,
+    page: Page,
+    commands: VecDeque<String>,
+    /// What stands in the page, and what in its place here.
+    renames: Vec<(&'static str, String)>,
+    tools: Vec<PathBuf>,
+    /// Variables that the page has set.
+    set: String,
+    dir: TempDir,
+    running: Vec<Child>,
+}
+
+impl<'a> Shell<'a> {
+    /// Before the page's first command, in a directory where `my-config` is the scene's configuration. All tests share a
+    /// cluster, so each has names of its own in place of the page's: `team-a` is the scene's first namespace, and
+    /// `renames` are further ones. `None` where the programs are missing that the page needs.
+    pub(crate) fn open(scene: &'a Scene, page: &str, renames: &[(&'static str, &str)]) -> Option<Self> {
+        let page = Page::read(page);
+        let commands = page.commands().into();
+        let mut tools = vec![Path::new(PROGRAM).parent().expect("a directory").to_owned()];
+        for tool in ["kubectl", "helm"] {
+            let Some(program) = find_program(tool) else {
+                world::skip(&format!("the commands of {} need {tool}, which is not installed", page.path));
+                return None;
+            };
+            tools.push(program.parent().expect("a directory").to_owned());
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        for (link, target) in [("my-config", scene.around.config()), ("deploy", &pages::root().join("deploy"))] {
+            std::os::unix::fs::symlink(target, dir.path().join(link)).expect("a link");
+        }
+        // What the installation's page has the reader save under that name.
+        let values = Page::read("docs/install.md").blocks().into_iter().find(|block| block.language == "yaml");
+        std::fs::write(dir.path().join("values.yaml"), values.expect("values").text).expect("a file");
+        let mut all: Vec<_> = renames.iter().map(|(from, to)| (*from, (*to).to_owned())).collect();
+        all.push(("dev/owner=pullmint", format!("dev/owner={}", scene.name)));
+        all.push(("team-a", format!("{}-0", scene.name)));
+        all.push(("team-", format!("{}-", scene.name)));
+        Some(Self { scene, page, commands, renames: all, tools, set: String::new(), dir, running: Vec::new() })
+    }
+
+    /// Runs the page up to and with the first command that has these words, and tells what that printed.
+    pub(crate) async fn until(&mut self, words: &str) -> String {
+        loop {
+            let command = self.commands.pop_front();
+            let command = command.unwrap_or_else(|| panic!("{} has no further command with {words:?}", self.page.path));
+            let printed = self.run(&command).await;
+            if command.contains(words) {
+                return printed;
+            }
+        }
+    }
+
+    /// Runs the page to its end.
+    pub(crate) async fn finish(mut self) {
+        while let Some(command) = self.commands.pop_front() {
+            self.run(&command).await;
+        }
+    }
+
+    /// Runs one command, and tells what it printed.
+    pub(crate) async fn run(&mut self, command: &str) -> String {
+        if commands::runs_elsewhere(command).is_some() {
+            return String::new();
+        }
+        let line = self.renames.iter().fold(command.to_owned(), |line, (from, to)| line.replace(from, to));
+        if line.split_once("=$(").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase())) {
+            self.set.push_str(&format!("{line}\n"));
+        }
+        let line = format!("{}{line}", self.set);
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", &line]).current_dir(self.dir.path());
+        bash.envs(self.scene.around.env()).env("PATH", self.path()).stdin(Stdio::null()).kill_on_drop(true);
+        // A daemon does not end; it runs beside what follows, until the page has been read.
+        if command.starts_with("pullmint run") {
+            self.running.push(bash.stderr(Stdio::null()).spawn().expect("bash"));
+            return String::new();
+        }
+        let output = tokio::time::timeout(PATIENCE * 3, bash.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{}: no end of: {line}", self.page.path)).expect("bash");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{}: this failed: {line}\n{out}{err}", self.page.path);
+        out
+    }
+
+    fn path(&self) -> String {
+        let usual = std::env::var("PATH").unwrap_or_default();
+        let tools = self.tools.iter().map(|dir| dir.display().to_string());
+        tools.chain([usual]).collect::<Vec<_>>().join(":")
+    }
+}
