@@ -6,8 +6,12 @@ mod chart;
 mod documents;
 #[path = "packaging/dry_run.rs"]
 mod dry_run;
+#[path = "packaging/image.rs"]
+mod image;
 #[path = "packaging/kustomize.rs"]
 mod kustomize;
+#[path = "packaging/pods.rs"]
+mod pods;
 #[path = "packaging/policy.rs"]
 mod policy;
 #[path = "packaging/roles.rs"]

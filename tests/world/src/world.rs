@@ -27,6 +27,7 @@ pub struct WorldBuilder {
     running: Option<(PathBuf, String)>,
     registry: Option<RegistryOptions>,
     node: Option<NodeOptions>,
+    dir: Option<WorldDir>,
 }
 
 impl World {
@@ -61,10 +62,16 @@ impl WorldBuilder {
         self
     }
 
+    /// Uses a directory that is there already.
+    pub fn directory(mut self, dir: WorldDir) -> Self {
+        self.dir = Some(dir);
+        self
+    }
+
     /// Starts it and waits until all parts are ready.
     pub async fn start(self) -> Result<World> {
         crate::install_crypto();
-        let dir = WorldDir::new()?;
+        let dir = self.dir.map_or_else(WorldDir::new, Ok)?;
         let control_plane = match self.running {
             Some((kubeconfig, namespace)) => ControlPlane::running(&kubeconfig, &namespace, &dir).await?,
             None => ControlPlane::start(self.control_plane, &dir).await?,
