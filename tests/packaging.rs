@@ -16,5 +16,7 @@ mod pods;
 mod policy;
 #[path = "packaging/roles.rs"]
 mod roles;
+#[path = "packaging/scope.rs"]
+mod scope;
 #[path = "packaging/tools.rs"]
 mod tools;

@@ -50,6 +50,14 @@ fn the_values_schema_knows_every_key_of_the_configuration() {
     hold(&path, &format!("{values:#}\n"));
 }
 
+#[test]
+fn the_chart_brings_the_alerts_and_the_dashboard_of_the_repository() {
+    for name in ["alerts.yaml", "dashboard.json"] {
+        let wanted = fs::read_to_string(Path::new("deploy/monitoring").join(name)).expect("a file");
+        hold(&Path::new(CHART).join("files").join(name), &wanted);
+    }
+}
+
 /// A value: its key from the top, its default, and the comment above it.
 struct Entry {
     key: String,

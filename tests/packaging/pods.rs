@@ -203,7 +203,9 @@ async fn leaves(installation: &Installation) {
         clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings";
     let selector = "app.kubernetes.io/name=pullmint";
     let get = ["get", kinds, "--all-namespaces", "--selector", selector, "--output", "name"];
-    assert_eq!(installation.run(Program::Kubectl, &get).await.out(), "");
+    // The pods take their time.
+    let nothing = async || installation.run(Program::Kubectl, &get).await.out().is_empty().then_some(());
+    installation.until("nothing left of the chart", nothing).await;
     let owned = ["get", "secrets", "--all-namespaces", "--selector", "pullmint.dev/owner=pullmint", "--output", "name"];
     let left = installation.run(Program::Kubectl, &owned).await.out();
     assert!(left.contains("secret/pullmint-ecr"), "pods go on pulling: {left}");

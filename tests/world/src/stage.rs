@@ -7,10 +7,7 @@ use std::path::Path;
 use crate::clouds::Clouds;
 use crate::internet::Internet;
 use crate::registry::{RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
-use crate::{
-    Context, ControlPlaneOptions, Image, Node, NodeOptions, PodNetwork, Result, Surroundings, World, WorldBuilder,
-    WorldDir,
-};
+use crate::{Context, Image, Node, NodeOptions, PodNetwork, Result, Surroundings, World, WorldBuilder, WorldDir};
 
 /// The running scene, with the surroundings of one pullmint; dropping it ends everything.
 #[derive(Debug)]
@@ -31,7 +28,7 @@ pub const IMAGES: [(&str, &str); 4] = [
 impl Stage {
     /// Starts all parts; `node` only where [`crate::Node::available`].
     pub async fn start(node: bool) -> Result<Self> {
-        Self::assemble(World::builder(), node, None).await
+        Self::assemble(World::builder(), node, Ipv4Addr::LOCALHOST).await
     }
 
     /// The same with a node whose pods have a network of their own, the way to the clouds included; only where
@@ -39,20 +36,17 @@ impl Stage {
     pub async fn start_with_pod_network() -> Result<Self> {
         let dir = WorldDir::new()?;
         let network = PodNetwork::start(&dir).await?;
-        let advertise = Some(network.gateway().into());
-        let control_plane = ControlPlaneOptions { advertise, ..ControlPlaneOptions::default() };
-        let builder = World::builder().directory(dir).control_plane(control_plane);
-        Self::assemble(builder, true, Some(network)).await
+        let gateway = network.gateway();
+        Self::assemble(World::builder().pod_network(network, dir), true, gateway).await
     }
 
     /// The same on a cluster that runs already, without a node of ours. pullmint is at home in `namespace`.
     pub async fn start_on(kubeconfig: &Path, namespace: &str) -> Result<Self> {
-        Self::assemble(World::builder().running_cluster(kubeconfig, namespace), false, None).await
+        Self::assemble(World::builder().running_cluster(kubeconfig, namespace), false, Ipv4Addr::LOCALHOST).await
     }
 
-    async fn assemble(builder: WorldBuilder, node: bool, network: Option<PodNetwork>) -> Result<Self> {
+    async fn assemble(builder: WorldBuilder, node: bool, address: Ipv4Addr) -> Result<Self> {
         let clouds = Clouds::new().context(|| "making the clouds")?;
-        let address = network.as_ref().map_or(Ipv4Addr::LOCALHOST, PodNetwork::gateway);
         let internet = Internet::start_at(clouds.clone(), address.into()).await;
         let internet = internet.context(|| "starting the internet")?;
         let trust = clouds.token_trust();
@@ -64,7 +58,7 @@ impl Stage {
         });
         let mut builder = builder.registry(RegistryOptions { auth });
         if node {
-            builder = builder.node(NodeOptions { network, ..node_options(&internet) });
+            builder = builder.node(node_options(&internet));
         }
         let world = builder.start().await?;
         if let Some(registry) = &world.registry {
