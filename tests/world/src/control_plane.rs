@@ -22,9 +22,10 @@ use kube::{
 use serde_json::json;
 
 use crate::{
-    Context, Result,
+    Context, Result, WorldError,
     binaries::Program,
     dir::WorldDir,
+    network::API_SERVICE,
     ports::Port,
     process::{Launch, Process},
 };
@@ -70,15 +71,15 @@ pub struct ControlPlane {
 struct Servers {
     api_server: Process,
     etcd: Process,
-    _port: Port,
+    port: Port,
 }
 
 impl ControlPlane {
     /// Starts one and waits until it is ready.
     pub async fn start(options: ControlPlaneOptions, dir: &WorldDir) -> Result<Self> {
         let port = Port::free()?;
-        let mut names =
-            ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc", "10.0.0.1"].map(String::from).to_vec();
+        let mut names = ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"].map(String::from).to_vec();
+        names.push(API_SERVICE.to_string());
         names.extend(options.advertise.map(|address| address.to_string()));
         let tls = Certificate::issue(names).context(|| "making the API server's certificate")?;
         let etcd_port = Port::free()?;
@@ -87,7 +88,7 @@ impl ControlPlane {
         let api_server = api_server(dir, &port, &etcd_port, &tls, &token, &options).await?;
         let kubeconfig = write_kubeconfig(dir, "admin", &url(&port), &tls.ca, &token, "default")?;
         let url = url(&port);
-        let servers = Some(Servers { api_server, etcd, _port: port });
+        let servers = Some(Servers { api_server, etcd, port });
         let mut plane = Self { controller_manager: None, servers, dir: dir.clone(), url, ca: tls.ca, kubeconfig };
         plane.api_server_ready().await?;
         if options.controller_manager {
@@ -121,6 +122,12 @@ impl ControlPlane {
     /// Where the API server listens.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// The port where the API server of ours listens.
+    pub(crate) fn port(&self) -> Result<u16> {
+        let servers = self.servers.as_ref().ok_or_else(|| WorldError::new("this control plane is not ours"))?;
+        Ok(servers.port.number())
     }
 
     /// The kubeconfig of the administrator.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -44,12 +44,17 @@ pub struct Internet {
 impl Internet {
     /// Puts clouds on a free loopback port.
     pub async fn start(clouds: Clouds) -> io::Result<Self> {
+        Self::start_at(clouds, IpAddr::from([127, 0, 0, 1])).await
+    }
+
+    /// Puts clouds on a free port of another address of this machine.
+    pub async fn start_at(clouds: Clouds, address: IpAddr) -> io::Result<Self> {
         install_crypto();
         let dir = tempfile::tempdir()?;
         let authority = Authority::new();
         let ca_file = dir.path().join("ca.pem");
         std::fs::write(&ca_file, &authority.pem)?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind((address, 0)).await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(accept(listener, Arc::new(authority), clouds.clone()));
         Ok(Self { address, clouds, ca_file, _dir: dir, server })

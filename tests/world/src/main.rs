@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use world::demo::{self, DemoOptions, Screen};
-use world::{Context, Image, NodeOptions, RegistryOptions, Result, World};
+use world::{Context, Image, NodeOptions, PodNetwork, RegistryOptions, Result, World, WorldDir};
 
 #[derive(Parser)]
 #[command(about = "A real Kubernetes on this machine, for tests and hand work", version)]
@@ -24,6 +24,9 @@ enum Command {
         /// With a node that runs pods (needs root, containerd and runc).
         #[arg(long)]
         node: bool,
+        /// With a network for the node's pods, which otherwise use the machine's own.
+        #[arg(long, requires = "node")]
+        pod_network: bool,
         /// With an image registry that lets everybody in.
         #[arg(long)]
         registry: bool,
@@ -42,7 +45,7 @@ enum Command {
 async fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Build => until_told_to_end(world::binaries::build_all()).await?,
-        Command::Up { node, registry } => until_told_to_end(up(node, registry)).await?,
+        Command::Up { node, pod_network, registry } => until_told_to_end(up(node, pod_network, registry)).await?,
         // It has things to put away before it ends.
         Command::Demo { program } => {
             let as_claimed = demo::run(&DemoOptions::new(program)?, Screen::terminal(), told_to_end()).await?;
@@ -52,13 +55,17 @@ async fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn up(node: bool, registry: bool) -> Result<()> {
+async fn up(node: bool, pod_network: bool, registry: bool) -> Result<()> {
     let mut builder = World::builder();
     if registry {
         builder = builder.registry(RegistryOptions::default());
     }
     if node {
         builder = builder.node(NodeOptions::default());
+    }
+    if pod_network {
+        let dir = WorldDir::new()?;
+        builder = builder.pod_network(PodNetwork::start(&dir).await?, dir);
     }
     let world = builder.start().await?;
     println!("export KUBECONFIG={}", world.control_plane.kubeconfig().display());

@@ -1,6 +1,6 @@
 //! A real node: the kubelet with the distribution's containerd and runc. Needs root.
 //!
-//! Pods use the machine's own network, so no network plugin is needed. containerd pulls images under their real names,
+//! Pods use the machine's own network unless there is one for them. containerd pulls images under their real names,
 //! `acme.azurecr.io/…` and the like, through a CONNECT proxy with certificates of a test CA, or by way of mirrors.
 
 use std::{
@@ -13,7 +13,7 @@ use kube::Api;
 use serde_json::json;
 
 use crate::{
-    ControlPlane, Image, Result, WorldDir, WorldError,
+    ControlPlane, Image, PodNetwork, Result, WorldDir, WorldError,
     binaries::Program,
     error::Context,
     ports::Port,
@@ -33,6 +33,8 @@ pub struct NodeOptions {
     pub ca_file: Option<PathBuf>,
     /// Registry hosts whose images come from elsewhere: `("docker.io", "http://127.0.0.1:5000")`.
     pub mirrors: Vec<(String, String)>,
+    /// A network of their own for pods. The API server must advertise its gateway.
+    pub network: Option<PodNetwork>,
 }
 
 /// A running node; dropping it ends its pods, too.
@@ -41,7 +43,9 @@ pub struct Node {
     // Dropped from top to bottom: the kubelet must not restart what containerd's end takes away.
     kubelet: Process,
     _containerd: Process,
+    _network: Option<PodNetwork>,
     name: String,
+    socket: PathBuf,
 }
 
 impl Node {
@@ -64,10 +68,14 @@ impl Node {
         let name = format!("node-{port}");
         let home = dir.subdir(&name)?;
         let socket = home.join("containerd.sock");
+        if let Some(network) = &options.network {
+            network.write_config(&home.join("cni"), &home)?;
+            network.lead_to_api_server(plane.port()?).await?;
+        }
         let containerd = containerd(&options, dir, &name, &socket).await?;
         import_sandbox_image(dir, &home, &socket).await?;
         let kubelet = kubelet(plane, dir, &home, &name, &socket, port.number()).await?;
-        let mut node = Self { kubelet, _containerd: containerd, name };
+        let mut node = Self { kubelet, _containerd: containerd, _network: options.network, name, socket };
         let nodes: Api<NodeObject> = Api::all(plane.client().await?);
         let registered = async || nodes.get(&node.name).await.map(drop).context(|| "looking for the node");
         node.kubelet.until_ready(Duration::from_secs(60), registered).await?;
@@ -82,6 +90,11 @@ impl Node {
     /// The kubelet, to be killed, paused and restarted.
     pub fn kubelet(&mut self) -> &mut Process {
         &mut self.kubelet
+    }
+
+    /// Puts the images of an archive into the node, as if they had been pulled.
+    pub async fn import(&self, archive: &Path) -> Result<()> {
+        import(&self.socket, archive).await
     }
 
     /// A pod for this node; see [`pod`].
@@ -144,9 +157,13 @@ async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &
 async fn import_sandbox_image(dir: &WorldDir, home: &Path, socket: &Path) -> Result<()> {
     let archive = dir.path().join("pause.tar");
     Image::new("pause").await?.write_archive(&archive, config::SANDBOX_IMAGE)?;
+    import(socket, &archive).await.context(|| format!("importing the sandbox image into {}", home.display()))
+}
+
+async fn import(socket: &Path, archive: &Path) -> Result<()> {
     let args = "--namespace k8s.io images import --snapshotter native".split(' ').map(AsRef::as_ref);
     let args = ["--address".as_ref(), socket.as_os_str()].into_iter().chain(args).chain([archive.as_os_str()]);
-    run(&found("ctr")?, args).await.context(|| format!("importing the sandbox image into {}", home.display()))
+    run(&found("ctr")?, args).await
 }
 
 async fn kubelet(

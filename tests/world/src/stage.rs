@@ -1,12 +1,13 @@
 //! The whole scene: a cluster, a registry, the clouds, and pullmint's configuration for them.
 
+use std::net::Ipv4Addr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use crate::clouds::Clouds;
 use crate::internet::Internet;
 use crate::registry::{RegistryAuth, RegistryOptions, TokenAuth, TokenKeys};
-use crate::{Context, Image, Node, NodeOptions, Result, Surroundings, World, WorldBuilder};
+use crate::{Context, Image, Node, NodeOptions, PodNetwork, Result, Surroundings, World, WorldBuilder, WorldDir};
 
 /// The running scene, with the surroundings of one pullmint; dropping it ends everything.
 #[derive(Debug)]
@@ -27,17 +28,27 @@ pub const IMAGES: [(&str, &str); 4] = [
 impl Stage {
     /// Starts all parts; `node` only where [`crate::Node::available`].
     pub async fn start(node: bool) -> Result<Self> {
-        Self::assemble(World::builder(), node).await
+        Self::assemble(World::builder(), node, Ipv4Addr::LOCALHOST).await
+    }
+
+    /// The same with a node whose pods have a network of their own, the way to the clouds included; only where
+    /// [`crate::Node::available`] and [`PodNetwork::available`].
+    pub async fn start_with_pod_network() -> Result<Self> {
+        let dir = WorldDir::new()?;
+        let network = PodNetwork::start(&dir).await?;
+        let gateway = network.gateway();
+        Self::assemble(World::builder().pod_network(network, dir), true, gateway).await
     }
 
     /// The same on a cluster that runs already, without a node of ours. pullmint is at home in `namespace`.
     pub async fn start_on(kubeconfig: &Path, namespace: &str) -> Result<Self> {
-        Self::assemble(World::builder().running_cluster(kubeconfig, namespace), false).await
+        Self::assemble(World::builder().running_cluster(kubeconfig, namespace), false, Ipv4Addr::LOCALHOST).await
     }
 
-    async fn assemble(builder: WorldBuilder, node: bool) -> Result<Self> {
+    async fn assemble(builder: WorldBuilder, node: bool, address: Ipv4Addr) -> Result<Self> {
         let clouds = Clouds::new().context(|| "making the clouds")?;
-        let internet = Internet::start(clouds.clone()).await.context(|| "starting the internet")?;
+        let internet = Internet::start_at(clouds.clone(), address.into()).await;
+        let internet = internet.context(|| "starting the internet")?;
         let trust = clouds.token_trust();
         let auth = RegistryAuth::Token(TokenAuth {
             realm: trust.realm,
@@ -92,7 +103,7 @@ impl Stage {
 
 fn node_options(internet: &Internet) -> NodeOptions {
     let (https_proxy, ca_file) = (Some(internet.proxy_url()), Some(internet.ca_file().to_owned()));
-    NodeOptions { https_proxy, ca_file, mirrors: Vec::new() }
+    NodeOptions { https_proxy, ca_file, mirrors: Vec::new(), network: None }
 }
 
 /// A stage is first of all the surroundings of its one pullmint.

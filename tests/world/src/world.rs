@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
 
-use crate::{ControlPlane, ControlPlaneOptions, Node, NodeOptions, Registry, RegistryOptions, Result, WorldDir};
+use crate::{
+    ControlPlane, ControlPlaneOptions, Node, NodeOptions, PodNetwork, Registry, RegistryOptions, Result, WorldDir,
+};
 
 /// A running world; dropping it ends everything.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub struct WorldBuilder {
     running: Option<(PathBuf, String)>,
     registry: Option<RegistryOptions>,
     node: Option<NodeOptions>,
+    pod_network: Option<(PodNetwork, WorldDir)>,
 }
 
 impl World {
@@ -61,20 +64,31 @@ impl WorldBuilder {
         self
     }
 
+    /// Gives the node's pods a network, in whose directory the world then lives.
+    pub fn pod_network(mut self, network: PodNetwork, dir: WorldDir) -> Self {
+        self.pod_network = Some((network, dir));
+        self
+    }
+
     /// Starts it and waits until all parts are ready.
     pub async fn start(self) -> Result<World> {
         crate::install_crypto();
-        let dir = WorldDir::new()?;
+        let (network, dir) = match self.pod_network {
+            Some((network, dir)) => (Some(network), dir),
+            None => (None, WorldDir::new()?),
+        };
+        let advertise = network.as_ref().map(|network| network.gateway().into()).or(self.control_plane.advertise);
+        let control_plane = ControlPlaneOptions { advertise, ..self.control_plane };
         let control_plane = match self.running {
             Some((kubeconfig, namespace)) => ControlPlane::running(&kubeconfig, &namespace, &dir).await?,
-            None => ControlPlane::start(self.control_plane, &dir).await?,
+            None => ControlPlane::start(control_plane, &dir).await?,
         };
         let registry = match self.registry {
             Some(options) => Some(Registry::start(options, &dir).await?),
             None => None,
         };
         let node = match self.node {
-            Some(options) => Some(Node::start(options, &control_plane, &dir).await?),
+            Some(options) => Some(Node::start(NodeOptions { network, ..options }, &control_plane, &dir).await?),
             None => None,
         };
         Ok(World { node, registry, control_plane, dir })

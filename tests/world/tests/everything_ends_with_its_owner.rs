@@ -10,7 +10,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::PostParams};
-use world::Node;
+use world::{Node, PodNetwork};
 
 /// The binary as a person would start it.
 struct Owner {
@@ -88,13 +88,50 @@ async fn a_running_pod_ends_when_the_owner_of_its_node_is_killed() {
     }
     let mut owner = Owner::up(&["--registry", "--node"], "NODE");
     let dir = owner.dir();
-    let client = world::client(Path::new(owner.value("KUBECONFIG"))).await.unwrap();
-    let pods: Api<Pod> = Api::namespaced(client, "default");
-    let pod = world::node::pod(owner.value("NODE"), "default", "app", owner.value("IMAGE"), &[]);
-    pods.create(&PostParams::default(), &pod).await.unwrap();
-    let running = kube::runtime::wait::await_condition(pods, "app", kube::runtime::conditions::is_pod_running());
-    tokio::time::timeout(Duration::from_secs(60), running).await.expect("the pod runs within a minute").unwrap();
+    runs(&owner, true).await;
     owner.process.kill().unwrap();
     owner.process.wait().unwrap();
     assert_nothing_left_of(&dir);
+}
+
+#[tokio::test]
+async fn the_pods_network_goes_when_its_owner_is_killed() {
+    if let Err(why) = Node::available().and_then(|()| PodNetwork::available()) {
+        return world::skip(&why);
+    }
+    let mut owner = Owner::up(&["--registry", "--node", "--pod-network"], "NODE");
+    let dir = owner.dir();
+    let pod = runs(&owner, false).await;
+    let address = pod.status.unwrap().pod_ip.unwrap();
+    let (subnet, _) = address.rsplit_once('.').unwrap();
+    assert!(network_of(subnet).len() > 2, "{:?}", network_of(subnet));
+    owner.process.kill().unwrap();
+    owner.process.wait().unwrap();
+    assert_nothing_left_of(&dir);
+    assert_eq!(network_of(subnet), Vec::<String>::new());
+}
+
+/// Runs a pod until it runs.
+async fn runs(owner: &Owner, host_network: bool) -> Pod {
+    let client = world::client(Path::new(owner.value("KUBECONFIG"))).await.unwrap();
+    let pods: Api<Pod> = Api::namespaced(client, "default");
+    let mut pod = world::node::pod(owner.value("NODE"), "default", "app", owner.value("IMAGE"), &[]);
+    pod.spec.as_mut().unwrap().host_network = Some(host_network);
+    pods.create(&PostParams::default(), &pod).await.unwrap();
+    let running = kube::runtime::wait::await_condition(pods, "app", kube::runtime::conditions::is_pod_running());
+    let pod = tokio::time::timeout(Duration::from_secs(60), running).await.expect("the pod runs within a minute");
+    pod.unwrap().unwrap()
+}
+
+/// What this machine knows of a subnet: addresses, routes, rules, and the pods' ends on the bridge.
+fn network_of(subnet: &str) -> Vec<String> {
+    let bridge = format!("world-{}", subnet.split('.').skip(1).collect::<Vec<_>>().join("-"));
+    let commands: [&[&str]; 3] =
+        [&["ip", "-oneline", "link"], &["ip", "-4", "route"], &["iptables", "-t", "nat", "--list-rules"]];
+    let lines = commands.iter().flat_map(|command| {
+        let output = Command::new(command[0]).args(&command[1..]).output().unwrap();
+        let lines: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        lines
+    });
+    lines.filter(|line| line.contains(&bridge)).collect()
 }

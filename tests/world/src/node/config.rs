@@ -29,6 +29,8 @@ sandbox_image = "{SANDBOX_IMAGE}"
 # Lowering a process's OOM score needs a capability that a small machine's root may lack.
 restrict_oom_score_adj = true
 stream_server_port = "0"
+# Where the cleaning up finds them.
+netns_mounts_under_state_dir = true
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
@@ -82,6 +84,7 @@ pub(super) fn kubelet(dir: &Path, socket: &Path, port: u16) -> Value {
         "cgroupsPerQOS": false,
         "enforceNodeAllocatable": [],
         "failSwapOn": false,
+        "makeIPTablesUtilChains": false,
         "localStorageCapacityIsolation": false,
         "evictionHard": {},
         "serializeImagePulls": false,

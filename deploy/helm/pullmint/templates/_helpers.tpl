@@ -1,0 +1,74 @@
+{{/* The labels by which the pods are found. */}}
+{{- define "pullmint.selector" -}}
+app.kubernetes.io/name: pullmint
+app.kubernetes.io/instance: pullmint
+{{- end }}
+
+{{/* The labels of every object. */}}
+{{- define "pullmint.labels" -}}
+{{ include "pullmint.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{/* The name of objects of the whole cluster: several pullmints stand side by side. */}}
+{{- define "pullmint.clusterName" -}}
+pullmint-{{ .Release.Namespace }}
+{{- end }}
+
+{{- define "pullmint.image" -}}
+{{ .Values.image.repository }}
+{{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ else }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* A file of TOML. What JSON writes as a text, a number or a list of those, TOML reads as the same. */}}
+{{- define "pullmint.toml" -}}
+{{- range $key, $value := . }}
+{{- if not (or (kindIs "map" $value) (kindIs "invalid" $value)) }}
+{{ $key }} = {{ toRawJson $value }}
+{{- end }}
+{{- end }}
+{{- range $name, $table := . }}
+{{- if kindIs "map" $table }}
+
+[{{ $name }}]
+{{- range $key, $value := $table }}
+{{- if not (kindIs "invalid" $value) }}
+{{ $key }} = {{ toRawJson $value }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The names of all pull Secrets, as a JSON list. */}}
+{{- define "pullmint.secrets" -}}
+{{- $names := .Values.rbac.retiredSecrets | default list }}
+{{- range $name, $registry := .Values.registries }}
+{{- $own := printf "pullmint-%s" $name }}
+{{- $names = append $names ($registry.secret | default $.Values.settings.secret | default $own) }}
+{{- end }}
+{{- $names | uniq | sortAlpha | toRawJson }}
+{{- end }}
+
+{{/* The names of all ServiceAccounts that are to name pull Secrets, as a JSON list. */}}
+{{- define "pullmint.accounts" -}}
+{{- $names := .Values.rbac.retiredServiceAccounts | default list }}
+{{- range .Values.registries }}
+{{- $own := hasKey . "service_accounts" | ternary .service_accounts $.Values.settings.service_accounts }}
+{{- $names = concat $names ($own | default list) }}
+{{- end }}
+{{- $names | uniq | sortAlpha | toRawJson }}
+{{- end }}
+
+{{/* The port of metrics, health and status. */}}
+{{- define "pullmint.port" -}}
+{{- $admin := .Values.settings.admin | default dict }}
+{{- regexFind "[0-9]+$" ($admin.listen | default "") | default 8080 }}
+{{- end }}
+
+{{- define "pullmint.scheme" -}}
+{{- $admin := .Values.settings.admin | default dict }}
+{{- ternary "HTTPS" "HTTP" (hasKey $admin "tls_certificate_file") }}
+{{- end }}

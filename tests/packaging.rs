@@ -1,0 +1,22 @@
+//! What people install: the chart and its like for kustomize, by real Helm and kubectl, on a real API server.
+
+#[path = "packaging/chart.rs"]
+mod chart;
+#[path = "packaging/documents.rs"]
+mod documents;
+#[path = "packaging/dry_run.rs"]
+mod dry_run;
+#[path = "packaging/image.rs"]
+mod image;
+#[path = "packaging/kustomize.rs"]
+mod kustomize;
+#[path = "packaging/pods.rs"]
+mod pods;
+#[path = "packaging/policy.rs"]
+mod policy;
+#[path = "packaging/roles.rs"]
+mod roles;
+#[path = "packaging/scope.rs"]
+mod scope;
+#[path = "packaging/tools.rs"]
+mod tools;

@@ -1,0 +1,91 @@
+//! The chart by itself: what Helm thinks of it, what it refuses, and how it confines its pods.
+
+use serde_json::{Value, json};
+
+use crate::tools::{CHART, EXAMPLES, helm, only, template, values};
+
+#[tokio::test]
+async fn helm_finds_nothing_to_complain_of() {
+    helm(&["lint", "--strict", CHART]).await.out();
+    for example in EXAMPLES {
+        helm(&["lint", "--strict", CHART, "--values", &values(example)]).await.out();
+    }
+}
+
+#[tokio::test]
+async fn values_that_cannot_be_meant_are_refused_in_words() {
+    for (set, words) in [
+        ("replica=1", "additional properties 'replica' not allowed"),
+        ("replicas=-1", "'/replicas': minimum: got -1, want 0"),
+        ("rbac.scope=everywhere", "'/rbac/scope': value must be one of 'cluster', 'namespaces'"),
+        ("registries.ecr.provider=gcr", "'/registries/ecr/provider': value must be one of"),
+        ("registries.ecr.region=eu-west-1", "'/registries/ecr': missing property 'provider'"),
+        ("registries.ecr.provider=ecr,registries.ecr.regoin=x", "additional properties 'regoin' not allowed"),
+        ("settings.concurrency=300", "'/settings/concurrency': maximum: got 300, want 256"),
+        ("secretFiles.Hub=x", "'/secretFiles'"),
+        ("image.digest=latest", "'/image/digest'"),
+        ("aws.roleArn=puller", "'/aws/roleArn'"),
+    ] {
+        let ran = helm(&["template", "pullmint", CHART, "--set", set]).await;
+        assert!(!ran.ok && ran.err.contains(words), "{set}: {}", ran.err);
+    }
+}
+
+#[tokio::test]
+async fn the_pods_live_under_the_restricted_profile_and_more() {
+    let objects = template(&["--values", &values("everything")]).await;
+    let pod = &only(&objects, "Deployment")["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(pod["securityContext"]["runAsUser"], 65532);
+    assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+    assert_eq!(
+        container["securityContext"],
+        json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": true,
+        })
+    );
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["terminationGracePeriodSeconds"], 10);
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    let token = volumes.iter().find(|volume| volume["name"] == "token").expect("a token");
+    assert_eq!(token["projected"]["sources"][0]["serviceAccountToken"]["expirationSeconds"], 3600);
+    let writable = container["volumeMounts"].as_array().expect("mounts").iter();
+    let writable: Vec<_> = writable.filter(|mount| mount["readOnly"] != true && mount["name"] != "more").collect();
+    assert!(writable.is_empty(), "{writable:?}");
+}
+
+#[tokio::test]
+async fn without_a_registry_no_pod_is_started_that_would_only_complain() {
+    let replicas = async |args: &[&str]| only(&template(args).await, "Deployment")["spec"]["replicas"].clone();
+    assert_eq!(replicas(&[]).await, 0);
+    assert_eq!(replicas(&["--values", &values("eks")]).await, 2);
+}
+
+#[tokio::test]
+async fn one_value_each_makes_a_pod_of_eks_and_of_aks() {
+    let eks = template(&["--values", &values("eks")]).await;
+    let annotations = &only(&eks, "ServiceAccount")["metadata"]["annotations"];
+    assert_eq!(*annotations, json!({"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/pullmint"}));
+
+    let aks = template(&["--values", &values("aks")]).await;
+    let annotations = &only(&aks, "ServiceAccount")["metadata"]["annotations"];
+    let client = "00000000-1111-2222-3333-444444444444";
+    assert_eq!(*annotations, json!({"azure.workload.identity/client-id": client}));
+    let labels = &only(&aks, "Deployment")["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(labels["azure.workload.identity/use"], "true");
+}
+
+#[tokio::test]
+async fn a_changed_configuration_replaces_the_pods_only_on_demand() {
+    let checksum = async |args: &[&str]| -> Value {
+        let objects = template(args).await;
+        only(&objects, "Deployment")["spec"]["template"]["metadata"]["annotations"]["checksum/config"].clone()
+    };
+    assert_eq!(checksum(&[]).await, Value::Null);
+    let first = checksum(&["--set", "restartOnConfigChange=true"]).await;
+    let other = checksum(&["--set", "restartOnConfigChange=true,settings.concurrency=8"]).await;
+    assert!(first.is_string() && other.is_string() && first != other, "{first} {other}");
+}

@@ -1,0 +1,130 @@
+//! The image, as it is packed without a container engine.
+//!
+//! Tests put the binary under test into it, with the libraries that it needs and the released one, which is linked
+//! statically, does not. `PULLMINT_IMAGE` names an archive to be used in its place, as `make image` makes it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// The name under which the chart asks for the image.
+pub(crate) const REFERENCE: &str = "docker.io/library/pullmint:0.1.0";
+
+/// The most that the image may weigh.
+const LIMIT: u64 = 20 << 20;
+
+fn output(program: &str, args: &[&Path]) -> String {
+    let output = Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"));
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn given() -> Option<PathBuf> {
+    std::env::var_os("PULLMINT_IMAGE").map(PathBuf::from)
+}
+
+/// The archive to be tested. What is made for it lies in `dir`.
+pub(crate) fn archive(dir: &Path) -> PathBuf {
+    given().unwrap_or_else(|| {
+        let binary = dir.join("pullmint");
+        output("strip", &["-o".as_ref(), &binary, env!("CARGO_BIN_EXE_pullmint").as_ref()]);
+        let rootfs = dir.join("rootfs");
+        output("deploy/image/rootfs", &[&binary, &rootfs]);
+        for library in output("ldd", &[&binary]).split_whitespace().filter(|word| word.starts_with('/')) {
+            let place = rootfs.join(library.trim_start_matches('/'));
+            fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
+            fs::copy(library, place).expect("a library");
+        }
+        pack(&rootfs, &dir.join("image.tar")).0
+    })
+}
+
+/// The archive and its digest.
+fn pack(rootfs: &Path, archive: &Path) -> (PathBuf, String) {
+    let digest = output("deploy/image/pack", &[rootfs, archive, REFERENCE.as_ref()]);
+    (archive.to_owned(), digest.trim().to_owned())
+}
+
+/// The files of a tar archive with their contents.
+fn files(archive: impl std::io::Read) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries().expect("an archive") {
+        let mut entry = entry.expect("an entry");
+        if entry.header().entry_type().is_file() {
+            let name = entry.path().expect("a path").to_string_lossy().trim_start_matches("./").to_owned();
+            let mut content = Vec::new();
+            std::io::copy(&mut entry, &mut content).expect("a content");
+            files.insert(name, content);
+        }
+    }
+    files
+}
+
+/// A small stand-in for the binary.
+fn small(dir: &Path) -> PathBuf {
+    let rootfs = dir.join("rootfs");
+    output("deploy/image/rootfs", &["/bin/true".as_ref(), &rootfs]);
+    rootfs
+}
+
+/// What a blob says that another one names.
+fn blob(layout: &BTreeMap<String, Vec<u8>>, descriptor: &Value) -> Vec<u8> {
+    let digest = descriptor["digest"].as_str().expect("a digest");
+    layout[&digest.replacen("sha256:", "blobs/sha256/", 1)].clone()
+}
+
+#[test]
+fn packing_the_same_files_twice_gives_the_same_digest() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let rootfs = small(dir.path());
+    let first = pack(&rootfs, &dir.path().join("first.tar"));
+    let now = std::time::SystemTime::UNIX_EPOCH;
+    File::options().write(true).open(rootfs.join("pullmint")).and_then(|file| file.set_modified(now)).expect("a time");
+    let second = pack(&rootfs, &dir.path().join("second.tar"));
+    assert_eq!(first.1, second.1);
+    assert_eq!(fs::read(first.0).expect("an archive"), fs::read(second.0).expect("an archive"));
+}
+
+#[test]
+fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certificates_and_a_user() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (archive, _) = pack(&small(dir.path()), &dir.path().join("image.tar"));
+    let layout = files(File::open(archive).expect("an archive"));
+    let read = |bytes: &[u8]| -> Value { serde_json::from_slice(bytes).expect("JSON") };
+    let manifest = read(&blob(&layout, &read(&layout["index.json"])["manifests"][0]));
+    let config = read(&blob(&layout, &manifest["config"]));
+    assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(config["config"]["Entrypoint"], json!(["/pullmint"]));
+    assert_eq!(config["config"]["Cmd"], json!(["run"]));
+    let labels = &config["config"]["Labels"];
+    assert_eq!(labels["org.opencontainers.image.version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(labels["org.opencontainers.image.description"], env!("CARGO_PKG_DESCRIPTION"));
+
+    let layer = files(blob(&layout, &manifest["layers"][0]).as_slice());
+    let names: Vec<_> = layer.keys().map(String::as_str).collect();
+    assert_eq!(names, ["LICENSE", "etc/group", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "pullmint"]);
+    let dockerfile = fs::read_to_string("Dockerfile").expect("a Dockerfile");
+    let (_, last_stage) = dockerfile.split_once("\nFROM scratch\n").expect("a last stage");
+    let copies: Vec<_> =
+        last_stage.lines().filter(|line| line.starts_with("COPY") || line.starts_with("ADD")).collect();
+    assert_eq!(copies, ["COPY --from=build /rootfs /"]);
+}
+
+#[test]
+fn the_released_image_weighs_little_and_needs_no_library() {
+    let Some(archive) = given() else {
+        return world::skip("the released image is tested by `make image-test`");
+    };
+    let size = fs::metadata(&archive).expect("an archive").len();
+    assert!(size <= LIMIT, "{size} bytes");
+    let layout = files(File::open(archive).expect("an archive"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let binary = layout.values().filter(|blob| blob.len() > 1 << 20).flat_map(|layer| files(layer.as_slice()));
+    let (_, binary) = binary.into_iter().find(|(name, _)| name == "pullmint").expect("a binary");
+    fs::write(dir.path().join("pullmint"), binary).expect("a file");
+    let headers = output("readelf", &["--program-headers".as_ref(), &dir.path().join("pullmint")]);
+    assert!(!headers.contains("INTERP"), "it asks for a dynamic linker");
+}

@@ -1,0 +1,229 @@
+//! The image under the chart's own confinement: a real kubelet, its own address, the restricted profile enforced.
+
+use std::path::Path;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Binding, ConfigMap, Namespace, Pod, Secret, ServiceAccount};
+use kube::api::{Api, ListParams, PostParams};
+use kube::core::Status;
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+use world::binaries::Program;
+use world::clouds::{Service, seed};
+use world::{Node, PodNetwork, Stage};
+
+use crate::image;
+use crate::tools::{CHART, Ran, run};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const HOME: &str = "pullmint";
+
+const ECR_HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+
+struct Installation {
+    stage: Stage,
+    client: Client,
+    values: Value,
+    dir: tempfile::TempDir,
+}
+
+impl Installation {
+    async fn prepare() -> Self {
+        let stage = Stage::start_with_pod_network().await.expect("a stage");
+        stage.push_images().await.expect("images");
+        let dir = tempfile::tempdir().expect("a directory");
+        let node = stage.world.node.as_ref().expect("a node");
+        node.import(&image::archive(dir.path())).await.expect("an image");
+        let client = stage.world.control_plane.client().await.expect("a client");
+        let values = json!({
+            "settings": {"ca_file": "/run/files/company-ca/ca.pem"},
+            "registries": {
+                "ecr": {"provider": "ecr", "region": "eu-west-1", "accounts": ["123456789012"],
+                    "namespaces": {"include": ["team-*"]}, "service_accounts": ["default"]},
+            },
+            "secretFiles": {"aws": "aws-identity"},
+            "configFiles": {"company-ca": "company-ca"},
+            "restartOnConfigChange": true,
+            "probes": false,
+            "extraEnv": [
+                {"name": "HTTPS_PROXY", "value": stage.internet.proxy_url()},
+                // What the webhook of EKS injects.
+                {"name": "AWS_ROLE_ARN", "value": seed::AWS_ROLE},
+                {"name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/run/secrets/aws/token"},
+                {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
+            ],
+        });
+        let installation = Self { stage, client, values, dir };
+        installation.make_what_the_chart_expects().await;
+        installation
+    }
+
+    /// The namespace and its own files: the confinement is enforced, not only wished for.
+    async fn make_what_the_chart_expects(&self) {
+        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+        self.create::<Namespace>(Api::all(self.client.clone()), json!({"metadata": {"name": HOME, "labels": labels}}))
+            .await;
+        let token = std::fs::read_to_string(&self.stage.files.aws_web_identity_token).expect("a token");
+        let secret = json!({"metadata": {"name": "aws-identity"}, "stringData": {"token": token}});
+        self.create::<Secret>(Api::namespaced(self.client.clone(), HOME), secret).await;
+        let ca = std::fs::read_to_string(self.stage.internet.ca_file()).expect("a certificate");
+        let ca = json!({"metadata": {"name": "company-ca"}, "data": {"ca.pem": ca}});
+        self.create::<ConfigMap>(Api::namespaced(self.client.clone(), HOME), ca).await;
+        world::create_namespaces(&self.client, "team", 2, &[]).await.expect("namespaces");
+    }
+
+    async fn create<K>(&self, api: Api<K>, object: Value)
+    where
+        K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let object = serde_json::from_value(object).expect("an object");
+        api.create(&PostParams::default(), &object).await.expect("an object");
+    }
+
+    /// Helm with the values as they are now, and until all of it is ready.
+    async fn helm(&self, verb: &str) -> Ran {
+        let file = self.dir.path().join("values.json");
+        std::fs::write(&file, self.values.to_string()).expect("a file");
+        let file = file.to_str().expect("a path");
+        let args = [verb, "pullmint", CHART, "--namespace", HOME, "--values", file, "--wait", "--timeout", "90s"];
+        self.run(Program::Helm, &args).await
+    }
+
+    async fn run(&self, program: Program, args: &[&str]) -> Ran {
+        run(program, &self.stage.world.control_plane.kubeconfig(), args).await
+    }
+
+    fn node(&self) -> &Node {
+        self.stage.world.node.as_ref().expect("a node")
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Secret {
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), namespace);
+        self.until(&format!("Secret {namespace}/{name}"), async || secrets.get_opt(name).await.expect("an answer"))
+            .await
+    }
+
+    async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let asking = async {
+            loop {
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(answer) => answer,
+            Err(_) => panic!("not within {} s: {what}\n{}", PATIENCE.as_secs(), self.logs()),
+        }
+    }
+
+    /// What the pods said, for the one who has to find out what went wrong.
+    fn logs(&self) -> String {
+        let node = self.node().name();
+        let mut text = String::new();
+        read_logs(&self.stage.world.dir.path().join(node).join("pods"), &mut text);
+        text
+    }
+}
+
+fn read_logs(dir: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => read_logs(&path, text),
+            path => text.push_str(&std::fs::read_to_string(path).unwrap_or_default()),
+        }
+    }
+}
+
+/// The password in a pull Secret.
+fn password(secret: &Secret, host: &str) -> String {
+    let bytes = &secret.data.as_ref().expect("data")[".dockerconfigjson"].0;
+    let config: Value = serde_json::from_slice(bytes).expect("JSON");
+    config["auths"][host]["password"].as_str().expect("a password").to_owned()
+}
+
+#[tokio::test]
+async fn the_image_serves_from_confined_pods_through_an_upgrade_and_leaves_as_the_chart_says() {
+    for available in [Node::available(), PodNetwork::available()] {
+        if let Err(why) = available {
+            return world::skip(&why);
+        }
+    }
+    let mut installation = Installation::prepare().await;
+    let scheduler = schedule(installation.client.clone(), installation.node().name().to_owned());
+    tokio::select! {
+        () = scheduler => {}
+        () = live(&mut installation) => {}
+    }
+}
+
+async fn live(installation: &mut Installation) {
+    comes_up_and_serves(installation).await;
+    is_upgraded_without_a_gap(installation).await;
+    leaves(installation).await;
+}
+
+async fn comes_up_and_serves(installation: &Installation) {
+    let installed = installation.helm("install").await;
+    assert!(installed.ok, "{}{}\n{}", installed.out, installed.err, installation.logs());
+    for namespace in ["team-0", "team-1"] {
+        let secret = installation.secret(namespace, "pullmint-ecr").await;
+        assert!(installation.stage.clouds.is_live(&password(&secret, ECR_HOST)), "{namespace}");
+    }
+    let accounts = Api::<ServiceAccount>::namespaced(installation.client.clone(), "team-0");
+    let names_it = async || {
+        let account = accounts.get("default").await.expect("an account");
+        account.image_pull_secrets?.into_iter().find(|secret| secret.name == "pullmint-ecr")
+    };
+    installation.until("a ServiceAccount that names the Secret", names_it).await;
+    let tested = installation.run(Program::Helm, &["test", "pullmint", "--namespace", HOME]).await;
+    assert!(tested.ok, "{}{}\n{}", tested.out, tested.err, installation.logs());
+}
+
+async fn is_upgraded_without_a_gap(installation: &mut Installation) {
+    let before = installation.secret("team-0", "pullmint-ecr").await;
+    let mints = installation.stage.clouds.mints(Service::Ecr);
+    installation.values["registries"]["public"] = json!({"provider": "ecr-public"});
+    let upgraded = installation.helm("upgrade").await;
+    assert!(upgraded.ok, "{}{}\n{}", upgraded.out, upgraded.err, installation.logs());
+    installation.secret("team-0", "pullmint-public").await;
+    // The new pods took the credential over from the old ones.
+    let after = installation.secret("team-0", "pullmint-ecr").await;
+    assert_eq!(before.metadata.uid, after.metadata.uid);
+    assert_eq!(password(&before, ECR_HOST), password(&after, ECR_HOST));
+    assert_eq!(installation.stage.clouds.mints(Service::Ecr), mints);
+}
+
+async fn leaves(installation: &Installation) {
+    let gone = installation.run(Program::Helm, &["uninstall", "pullmint", "--namespace", HOME, "--wait"]).await;
+    assert!(gone.ok, "{}{}", gone.out, gone.err);
+    let kinds = "all,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,\
+        clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings";
+    let selector = "app.kubernetes.io/name=pullmint";
+    let get = ["get", kinds, "--all-namespaces", "--selector", selector, "--output", "name"];
+    // The pods take their time.
+    let nothing = async || installation.run(Program::Kubectl, &get).await.out().is_empty().then_some(());
+    installation.until("nothing left of the chart", nothing).await;
+    let owned = ["get", "secrets", "--all-namespaces", "--selector", "pullmint.dev/owner=pullmint", "--output", "name"];
+    let left = installation.run(Program::Kubectl, &owned).await.out();
+    assert!(left.contains("secret/pullmint-ecr"), "pods go on pulling: {left}");
+}
+
+/// Does the scheduler's work: there is one node.
+async fn schedule(client: Client, node: String) {
+    let all = Api::<Pod>::all(client.clone());
+    loop {
+        let unscheduled = all.list(&ListParams::default().fields("spec.nodeName=")).await;
+        for pod in unscheduled.into_iter().flatten() {
+            let (namespace, name) = (pod.namespace().expect("a namespace"), pod.name_any());
+            let binding = json!({"metadata": {"name": name}, "target": {"kind": "Node", "name": node}});
+            let pods = Api::<Pod>::namespaced(client.clone(), &namespace);
+            let binding: Binding = serde_json::from_value(binding).expect("a binding");
+            // It may have been deleted meanwhile.
+            pods.create_subresource::<_, Status>("binding", &name, &PostParams::default(), &binding).await.ok();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

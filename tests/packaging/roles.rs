@@ -1,0 +1,70 @@
+//! The chart's roles are pullmint's own words.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::tools::{EXAMPLES, objects, only, template, values};
+
+const KINDS: [&str; 4] = ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
+
+/// What `pullmint rbac` prints for the configuration in this ConfigMap, which it thereby accepts.
+fn printed(config: &Value) -> Vec<Value> {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text) in config["data"].as_object().expect("files") {
+        std::fs::write(dir.path().join(name), text.as_str().expect("a text")).expect("a file");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pullmint"));
+    let output = command.arg("rbac").arg("--config").arg(dir.path()).output().expect("a start");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    objects(&String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+/// What the object grants: without its labels.
+fn bare(object: &Value) -> Value {
+    let mut object = object.clone();
+    object["metadata"].as_object_mut().expect("metadata").remove("labels");
+    object
+}
+
+#[tokio::test]
+async fn the_roles_are_those_that_pullmint_prints_for_the_same_configuration() {
+    let no_retired = ["--set", "rbac.retiredSecrets=null,rbac.retiredServiceAccounts=null"];
+    for example in EXAMPLES {
+        let values = values(example);
+        let rendered = template(&[&["--values", &values], &no_retired[..]].concat()).await;
+        let config = rendered.iter().find(|object| object["kind"] == "ConfigMap").expect("a configuration");
+        let printed = printed(config);
+        for kind in KINDS {
+            assert_eq!(bare(only(&rendered, kind)), bare(only(&printed, kind)), "{example}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_left_the_configuration_can_still_be_cleaned_up() {
+    let rendered = template(&["--values", &values("everything")]).await;
+    let rules = only(&rendered, "ClusterRole")["rules"].as_array().expect("rules");
+    for (resource, name) in [("secrets", "pull-old"), ("serviceaccounts", "old")] {
+        let rule = rules.iter().find(|rule| rule["resources"][0] == resource).expect("a rule");
+        assert!(rule["resourceNames"].as_array().expect("names").contains(&Value::from(name)), "{rule}");
+    }
+}
+
+#[tokio::test]
+async fn with_the_scope_namespaces_pullmint_may_write_only_in_those_listed() {
+    let values = values("aks");
+    let rendered = template(&["--values", &values, "--set", "rbac.scope=namespaces,rbac.namespaces={a,b}"]).await;
+    let writes = |rule: &Value| {
+        let verbs = rule["verbs"].as_array().expect("verbs").iter();
+        verbs.filter(|verb| !["list", "watch"].contains(&verb.as_str().expect("a verb"))).count() > 0
+    };
+    let rules = only(&rendered, "ClusterRole")["rules"].as_array().expect("rules");
+    // Events are told wherever something happens.
+    let elsewhere: Vec<_> = rules.iter().filter(|rule| writes(rule)).map(|rule| &rule["resources"][0]).collect();
+    assert_eq!(elsewhere, ["events"]);
+    let roles: Vec<_> = rendered.iter().filter(|object| object["kind"] == "Role").collect();
+    let places: Vec<_> = roles.iter().map(|role| role["metadata"]["namespace"].as_str().expect("one")).collect();
+    assert_eq!(places, ["pullmint", "a", "b"]);
+    assert!(roles.iter().all(|role| role["rules"].as_array().expect("rules").iter().any(writes)));
+}
