@@ -107,9 +107,10 @@ pub enum End {
     Broken,
 }
 
-/// How long writes that are in flight at the end may take, and then the last save of the state.
+/// How long writes that are in flight at the end may take, and then the last save of the state: with the lease given back
+/// after them, less than the five seconds in which a process is to end.
 const LAST_WRITES: Duration = Duration::from_secs(3);
-const LAST_SAVE: Duration = Duration::from_secs(1);
+const LAST_SAVE: Duration = Duration::from_millis(700);
 
 /// The running parts. Dropping it ends them.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,9 +16,9 @@ use crate::admin::{self, Snapshot};
 use crate::cli::{ConfigArgs, Outcome, complain, explain, report, site};
 use crate::config::Settings;
 use crate::daemon::snapshot::Whoami;
-use crate::daemon::{Daemon, End, Orders};
+use crate::daemon::{Daemon, End, Orders, Site, StartError};
 use crate::leader::{Elector, Leadership, Timing};
-use crate::reload::{self, Directory};
+use crate::reload::{self, Directory, Followed};
 use crate::telemetry::LogFilter;
 
 /// What `run` takes.
@@ -31,7 +32,7 @@ pub(super) struct RunArgs {
 }
 
 /// The longest that a lease is waited for to be given back.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_millis(700);
 
 /// No sign of life from the elector for so long means that it hangs: each of its calls is bounded by less.
 const ELECTOR_SILENCE: Duration = Duration::from_secs(60);
@@ -49,7 +50,6 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
     set_log(log, &settings);
     info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, identity,
         registries = settings.registries.len(), "starting");
-
     let listener = match admin::bind(settings.admin.listen).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -57,78 +57,104 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let listening = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
-    info!(address = listening, tls = settings.admin.tls.is_some(), "serving metrics, health and status");
-    let serving = admin::Options {
-        settings: settings.admin.clone(),
-        client: site.client.clone(),
-        clock: Arc::clone(&site.clock),
-    };
-
-    let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
-    let now = site.clock.now();
-    let mut tasks = JoinSet::new();
-    let pulse = site.pulses.start("configuration", reload::LONGEST_SILENCE, now);
-    let (followed, following) = directory.follow(settings, Arc::clone(&site.clock), pulse);
-    tasks.spawn(following);
-    tasks.spawn(follow(log.clone(), followed.settings.clone()));
-    let (tell, leadership) = watch::channel(Leadership::Standby { holder: None });
-    let elector =
-        Elector::new(site.client.clone(), &site.namespace, &identity, Timing::default(), Arc::clone(&site.clock));
-    let mandate = elector.mandate();
-    let pulse = site.pulses.start("elector", ELECTOR_SILENCE, now);
-    let mut election = JoinSet::new();
-    election.spawn(elector.run(tell, leave.clone(), pulse));
-
-    let orders =
-        Orders { settings: followed.settings, configuration: followed.status, leadership, mandate, stop: stop.clone() };
-    let (clock, metrics) = (Arc::clone(&site.clock), site.metrics.clone());
-    let whoami = Whoami { namespace: site.namespace.clone(), instance: identity, started_at: now };
-    let daemon = match Daemon::start(site, orders) {
-        Ok(daemon) => daemon,
-        Err(error) => {
-            complain(&explain(&error));
-            return Outcome::Failed;
-        }
-    };
-    let sources = daemon.sources();
-    let snapshot: Snapshot = Arc::new(move || sources.status(&whoami, clock.now()));
-    tasks.spawn(admin::serve(listener, serving, snapshot, metrics));
-    let Some(mut signals) = Signals::listen() else {
-        complain("could not listen for signals");
+    let (Some(signals), Ok(address)) = (Signals::listen(), listener.local_addr()) else {
+        complain("could not listen for signals and connections");
         return Outcome::Failed;
     };
-    let working = daemon.run();
-    tokio::pin!(working);
-    let end = loop {
-        tokio::select! {
-            end = &mut working => break end,
-            signal = signals.next() => {
-                if stop.is_cancelled() {
-                    warn!(signal, "told to stop once more; ending at once");
-                    return Outcome::Failed;
-                }
-                info!(signal, "stopping: finishing the writes in flight");
-                stop.cancel();
-            }
-            Some(_) = tasks.join_next() => {
-                error!("a part ended that never should; ending the process");
-                break End::Broken;
-            }
-            Some(_) = election.join_next(), if !stop.is_cancelled() => {
-                error!(task = "elector", "a part ended that never should; ending the process");
-                break End::Broken;
-            }
+    info!(%address, tls = settings.admin.tls.is_some(), "serving metrics, health and status");
+    match Process::start(site, settings, directory, listener, log) {
+        Ok(process) => process.supervise(signals).await,
+        Err(error) => {
+            complain(&explain(&error));
+            Outcome::Failed
         }
-    };
-    // Only after the last write: whoever leads next must not meet one of ours.
-    leave.cancel();
-    if timeout(FAREWELL, election.join_next()).await.is_err() {
-        warn!("could not give the lease back in time; others lead when it has run out");
     }
-    match end {
-        End::Stopped => Outcome::Done,
-        End::Broken => Outcome::Failed,
+}
+
+/// The parts of a running process.
+struct Process {
+    daemon: Daemon,
+    /// Of these none ever ends by itself.
+    others: JoinSet<()>,
+    election: JoinSet<()>,
+    /// Ends the daemon in good order.
+    stop: CancellationToken,
+    /// Gives the lease back.
+    leave: CancellationToken,
+}
+
+impl Process {
+    fn start(
+        site: Site,
+        settings: Settings,
+        directory: Directory,
+        listener: TcpListener,
+        log: &LogFilter,
+    ) -> Result<Self, StartError> {
+        let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
+        let (clock, now) = (Arc::clone(&site.clock), site.clock.now());
+        let serving =
+            admin::Options { settings: settings.admin.clone(), client: site.client.clone(), clock: Arc::clone(&clock) };
+        let mut others = JoinSet::new();
+        let pulse = site.pulses.start("configuration", reload::LONGEST_SILENCE, now);
+        let (followed, following) = directory.follow(settings, Arc::clone(&clock), pulse);
+        others.spawn(following);
+        others.spawn(follow(log.clone(), followed.settings.clone()));
+
+        let (tell, leadership) = watch::channel(Leadership::Standby { holder: None });
+        let Site { client, namespace, identity, .. } = &site;
+        let elector = Elector::new(client.clone(), namespace, identity, Timing::default(), Arc::clone(&clock));
+        let mandate = elector.mandate();
+        let pulse = site.pulses.start("elector", ELECTOR_SILENCE, now);
+        let mut election = JoinSet::new();
+        election.spawn(elector.run(tell, leave.clone(), pulse));
+
+        let Followed { settings, status: configuration } = followed;
+        let orders = Orders { settings, configuration, leadership, mandate, stop: stop.clone() };
+        let metrics = site.metrics.clone();
+        let whoami = Whoami { namespace: namespace.clone(), instance: identity.clone(), started_at: now };
+        let daemon = Daemon::start(site, orders)?;
+        let sources = daemon.sources();
+        let snapshot: Snapshot = Arc::new(move || sources.status(&whoami, clock.now()));
+        others.spawn(admin::serve(listener, serving, snapshot, metrics));
+        Ok(Self { daemon, others, election, stop, leave })
+    }
+
+    /// Until it is told to stop, or a part fails: a process that lives on without one would look healthy and do nothing.
+    async fn supervise(self, mut signals: Signals) -> Outcome {
+        let Self { daemon, mut others, mut election, stop, leave } = self;
+        let working = daemon.run();
+        tokio::pin!(working);
+        let end = loop {
+            tokio::select! {
+                end = &mut working => break end,
+                signal = signals.next() => {
+                    if stop.is_cancelled() {
+                        warn!(signal, "told to stop once more; ending at once");
+                        return Outcome::Failed;
+                    }
+                    info!(signal, "stopping: finishing the writes in flight");
+                    stop.cancel();
+                }
+                Some(_) = others.join_next() => {
+                    error!("a part ended that never should; ending the process");
+                    break End::Broken;
+                }
+                Some(_) = election.join_next() => {
+                    error!(task = "elector", "a part ended that never should; ending the process");
+                    break End::Broken;
+                }
+            }
+        };
+        // Only after the last write: whoever leads next must not meet one of ours.
+        leave.cancel();
+        if timeout(FAREWELL, election.join_next()).await.is_err() {
+            warn!("could not give the lease back in time; others lead when it has run out");
+        }
+        match end {
+            End::Stopped => Outcome::Done,
+            End::Broken => Outcome::Failed,
+        }
     }
 }
 
