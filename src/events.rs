@@ -16,6 +16,7 @@ use kube::Client;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::debug;
 
 use crate::clock::Clock;
 use crate::keeper::slot::{Slot, publications};
@@ -96,8 +97,7 @@ async fn paced(pace: &mut Interval, incidents: &mut broadcast::Receiver<Incident
     loop {
         match incidents.recv().await {
             Ok(incident) => return Some(incident),
-            // Too much has happened; the rest is told.
-            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Lagged(dropped)) => debug!(dropped, "too much has happened; the rest is told"),
             Err(RecvError::Closed) => return None,
         }
     }

@@ -75,8 +75,8 @@ pub struct Elector {
     mandate: Mandate,
     leading_since: Option<Timestamp>,
     sightings: Option<Sightings>,
-    /// The failure that the log has told of.
-    told: Option<String>,
+    /// The failure that the log has told of, and when.
+    told: Option<(String, Duration)>,
 }
 
 impl std::fmt::Debug for Elector {
@@ -178,8 +178,12 @@ impl Elector {
         tokio::select! {
             () = sleep(pause) => {}
             seen = sightings.next() => match seen {
-                Some(record) => self.election.observe(self.clock.uptime(), record),
-                // It ended or broke; it begins anew with the next look.
+                Some(Ok(record)) => self.election.observe(self.clock.uptime(), record),
+                // It begins anew with the next look.
+                Some(Err(trouble)) => {
+                    self.sightings = None;
+                    self.complain(trouble);
+                }
                 None => self.sightings = None,
             }
         }
@@ -195,7 +199,6 @@ impl Elector {
     fn observe(&mut self, seen: Result<Option<Record>, Trouble>) {
         match seen {
             Ok(record) => {
-                self.told = None;
                 self.sightings = record.as_ref().map(|record| self.lease.watch(&record.version));
                 self.election.observe(self.clock.uptime(), record);
             }
@@ -206,7 +209,6 @@ impl Elector {
     fn hold(&mut self, sent_at: Duration, written: Result<Record, Trouble>) {
         match written {
             Ok(record) => {
-                self.told = None;
                 self.sightings = None;
                 self.election.hold(sent_at, record);
             }
@@ -214,21 +216,27 @@ impl Elector {
         }
     }
 
-    /// The same failure is told once, not every two seconds.
     fn fail(&mut self, trouble: Trouble) {
         let now = self.clock.uptime();
+        match trouble {
+            Trouble::Outdated => self.election.lose_race(now),
+            Trouble::Forbidden(_) | Trouble::Failed(_) => self.election.fail(now),
+        }
+        self.complain(trouble);
+    }
+
+    /// The same failure is told once a minute, not every two seconds.
+    fn complain(&mut self, trouble: Trouble) {
         let (error, remedy) = match trouble {
-            Trouble::Outdated => {
-                debug!(lease = NAME, "the lease changed meanwhile");
-                return self.election.lose_race(now);
-            }
+            Trouble::Outdated => return debug!(lease = NAME, "the lease changed meanwhile"),
             Trouble::Forbidden(error) => (error, Some("grant what `pullmint rbac` prints for this namespace")),
             Trouble::Failed(error) => (error, None),
         };
-        self.election.fail(now);
-        if self.told.as_ref() != Some(&error) {
-            warn!(lease = NAME, error, remedy, "could not reach the lease; trying again");
-            self.told = Some(error);
+        let now = self.clock.uptime();
+        let is_known = |(told, at): &(String, Duration)| *told == error && now.saturating_sub(*at) < TELL_AGAIN;
+        if !self.told.as_ref().is_some_and(is_known) {
+            warn!(lease = NAME, error, remedy, "the lease is out of reach; trying again");
+            self.told = Some((error, now));
         }
     }
 
@@ -239,7 +247,7 @@ impl Elector {
         match timeout(self.timing.retry, self.lease.give_back(self.clock.now())).await {
             Ok(Ok(true)) => info!(lease = NAME, "gave the lease back"),
             Ok(Ok(false)) => {}
-            Ok(Err(trouble)) => self.fail(trouble),
+            Ok(Err(trouble)) => self.complain(trouble),
             Err(_) => warn!(lease = NAME, "could not give the lease back in time; it will expire"),
         }
     }
@@ -248,6 +256,9 @@ impl Elector {
 async fn within<T>(limit: Duration, call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
     timeout(limit, call).await.unwrap_or_else(|_| Err(Trouble::Failed("no answer in time".to_owned())))
 }
+
+/// After which the same failure is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// What makes an identity unique; it is in no name of a Pod or a machine.
 const UNIQUE: char = '_';

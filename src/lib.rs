@@ -18,6 +18,10 @@
 //! | what the watches show, what is written where | the [`Syncer`](sync::Syncer) | nobody else |
 //! | [`Summary`](sync::summary::Summary): how far it has come | the [`Syncer`](sync::Syncer) | commands |
 //! | [`Coverage`](keeper::slot::Coverage): which credential is everywhere | the [`Syncer`](sync::Syncer) | keepers, before they delete a replaced token |
+//! | [`Leadership`](leader::Leadership): whether this process works or stands by | its [`Elector`](leader::Elector) | the daemon, status |
+//! | the Lease | the [`Elector`](leader::Elector) that leads, or whose turn it is | all others |
+//! | what the Events have told already | [`events::publish`] | nobody else |
+//! | the log filter in force | [`LogFilter::set`](telemetry::LogFilter::set), for the configuration | the log |
 //! | the state Secret | [`StateSecret::keep`](state::StateSecret::keep) | the next process, at its start |
 //!
 //! Decisions are pure functions that take the time as an input: [`keeper::schedule::next`] says when to ask a cloud,

@@ -290,6 +290,21 @@ error: there is no key `region` here
 error: 27 problems in 8 files"#;
 
 #[test]
+fn a_mistyped_log_level_is_shown_where_it_stands() {
+    let report = report(&[("config/pullmint.toml", "log = \"inof,kube=warn\"\n"), ("config/ecr.toml", ECR_PUBLIC)]);
+    let expected = r#"error: there is no level `inof`
+ --> config/pullmint.toml:1:7
+  |
+1 | log = "inof,kube=warn"
+  |       ^^^^^^^^^^^^^^^^
+  |
+  = help: did you mean `info`?"#;
+    assert_eq!(report.to_string(), expected);
+}
+
+const ECR_PUBLIC: &str = "provider = \"ecr-public\"\n";
+
+#[test]
 fn a_directory_is_read_as_kubernetes_mounts_it() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("..2026_01_01");

@@ -9,7 +9,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::json;
-use tracing::debug;
 
 use crate::leader::NAME;
 use crate::leader::election::Record;
@@ -20,7 +19,7 @@ const FIELD_MANAGER: &str = "pullmint";
 const MAKER: &str = "pullmint-maker";
 
 /// What the watch shows, until it ends.
-pub(super) type Sightings = BoxStream<'static, Option<Record>>;
+pub(super) type Sightings = BoxStream<'static, Result<Option<Record>, Trouble>>;
 
 /// Why a call brought nothing.
 #[derive(Debug)]
@@ -89,28 +88,19 @@ impl LeaseObject {
         self.write(&seen, spec).await.map(|_| true)
     }
 
-    /// What happens to it after this version.
+    /// What happens to it after this version. The first trouble, or an end, is to be taken as its last word.
     pub(super) fn watch(&self, version: &str) -> Sightings {
         let (api, version, length) = (self.api.clone(), version.to_owned(), self.length);
         // Without bookmarks: a holder that lives is sign of life enough.
         let params = WatchParams::default().fields(&format!("metadata.name={NAME}")).disable_bookmarks();
         let events = stream::once(async move { api.watch(&params, &version).await.map(StreamExt::boxed) });
         let seen = move |event| match event {
-            Ok(WatchEvent::Added(lease) | WatchEvent::Modified(lease)) => Some(Some(record(lease, length))),
-            Ok(WatchEvent::Deleted(_)) => Some(None),
-            Ok(WatchEvent::Bookmark(_) | WatchEvent::Error(_)) => None,
-            Err(error) => {
-                debug!(lease = NAME, %error, "the watch broke");
-                None
-            }
+            WatchEvent::Added(lease) | WatchEvent::Modified(lease) => Ok(Some(record(lease, length))),
+            WatchEvent::Deleted(_) => Ok(None),
+            WatchEvent::Bookmark(_) => Err(Trouble::Failed("a bookmark that nobody asked for".to_owned())),
+            WatchEvent::Error(status) => Err(kube::Error::Api(status).into()),
         };
-        // Whatever is no sighting ends it.
-        events
-            .try_flatten()
-            .map(seen)
-            .take_while(|seen| std::future::ready(seen.is_some()))
-            .map(Option::flatten)
-            .boxed()
+        events.try_flatten().map(move |event| event.map_err(Trouble::from).and_then(seen)).boxed()
     }
 
     /// A merge that holds on to a version, so that of two who try one is refused.
@@ -120,7 +110,10 @@ impl LeaseObject {
             spec: Some(spec),
         };
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-        Ok(self.record(self.api.patch(NAME, &params, &Patch::Merge(&lease)).await?))
+        match self.api.patch(NAME, &params, &Patch::Merge(&lease)).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => Err(Trouble::Outdated),
+            written => Ok(self.record(written?)),
+        }
     }
 
     fn record(&self, lease: Lease) -> Record {
@@ -143,7 +136,7 @@ fn record(lease: Lease, length: Duration) -> Record {
 impl From<kube::Error> for Trouble {
     fn from(error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) if status.code == 409 || status.is_not_found() => Self::Outdated,
+            kube::Error::Api(status) if status.code == 409 => Self::Outdated,
             kube::Error::Api(status) if status.is_forbidden() => Self::Forbidden(status.message.clone()),
             error => Self::Failed(error.to_string()),
         }

@@ -12,7 +12,6 @@ use pullmint::pulse::Pulses;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Quick, and in the proportions of the real one.
@@ -80,9 +79,9 @@ impl Party {
 
     /// Waits until it leads, and tells for how long.
     pub(crate) async fn until_leading(&self) -> Duration {
-        let start = Instant::now();
+        let start = SystemClock.uptime();
         self.until(|told| matches!(told, Leadership::Leading { .. })).await;
-        start.elapsed()
+        SystemClock.uptime() - start
     }
 
     pub(crate) async fn until_standby(&self) {

@@ -84,8 +84,13 @@ async fn under_its_roles_no_other_lease_can_be_made_or_read() {
 
 #[tokio::test]
 async fn with_any_verb_less_the_lack_is_told_with_its_remedy() {
-    for verb in ["create", "get", "patch"] {
+    for verb in ["create", "get", "patch", "watch"] {
         let bed = Bed::new(&format!("less-{verb}")).await;
+        // Only who stands by watches.
+        let leader = (verb == "watch").then(|| bed.elect("leader"));
+        if let Some(leader) = &leader {
+            leader.until_leading().await;
+        }
         let mut less = bed.roles();
         for rule in less.role.rules.iter_mut().flatten() {
             if rule.resources.iter().flatten().any(|resource| resource == "leases") {
