@@ -2,27 +2,31 @@
 //!
 //! ```text
 //! TOML ─load─► Settings ─build─► Provider ─mint─► Credential
-//!                                   ▲               │
-//!                                 Keeper ──────► watch<Slot>        one per registry
+//!  ▲ follow                         ▲               │
+//!  └─ directory                   Keeper ──────► watch<Slot>        one per registry, while this process leads
 //!                                                   │ latest value
 //!  namespaces, our Secrets, ServiceAccounts ─┐      ▼
 //!  (watches)                                 └► queue of keys ─► gather ─► decide ─► manifest ─► apply ─► Secret
+//!                                                                  └─► metrics, Events, status (read only)
 //! ```
 //!
 //! Data flows one way, as values and not as requests. Each state has one writer:
 //!
 //! | State | Written by | Read by |
 //! |---|---|---|
-//! | [`Settings`](config::Settings) | [`config::load`], once | everybody |
-//! | [`Slot`](keeper::slot::Slot): the credential in force, the last failure | its [`Keeper`](keeper::Keeper) | syncer, state, commands |
+//! | [`Settings`](config::Settings), and what is wrong with the files | [`Directory::follow`](reload::Directory::follow) | everybody |
+//! | which registries are at work, and what belongs where | the [`Daemon`](daemon::Daemon) | syncer, status |
+//! | [`Slot`](keeper::slot::Slot): the credential in force, the last failure | its [`Keeper`](keeper::Keeper); between two of them the [`Daemon`](daemon::Daemon), from the state Secret | syncer, state, Events, status |
 //! | what the watches show, what is written where | the [`Syncer`](sync::Syncer) | nobody else |
-//! | [`Summary`](sync::summary::Summary): how far it has come | the [`Syncer`](sync::Syncer) | commands |
+//! | [`Summary`](sync::summary::Summary): how far it has come | the [`Syncer`](sync::Syncer) | status, commands |
 //! | [`Coverage`](keeper::slot::Coverage): which credential is everywhere | the [`Syncer`](sync::Syncer) | keepers, before they delete a replaced token |
 //! | [`Leadership`](leader::Leadership): whether this process works or stands by | its [`Elector`](leader::Elector) | the daemon, status |
 //! | the Lease | the [`Elector`](leader::Elector) that leads, or whose turn it is | all others |
 //! | what the Events have told already | [`events::publish`] | nobody else |
 //! | the log filter in force | [`LogFilter::set`](telemetry::LogFilter::set), for the configuration | the log |
-//! | the state Secret | [`StateSecret::keep`](state::StateSecret::keep) | the next process, at its start |
+//! | [`Pulses`](pulse::Pulses): signs of life | each loop its own; of watches, the [client](cluster::client) too | status |
+//! | [`Metrics`](metrics::Metrics): what is counted | keepers and [`Syncer`](sync::Syncer), each its own series | scrapers |
+//! | the state Secret | [`StateSecret::keep`](state::StateSecret::keep) | the next leader, when it begins |
 //!
 //! Decisions are pure functions that take the time as an input: [`keeper::schedule::next`] says when to ask a cloud,
 //! [`sync::decide::decide`] what to do with a Secret. Whatever goes wrong stands in the slot or in the summary, with

@@ -49,7 +49,6 @@ impl Directory {
     }
 
     /// Follows it from what was read first. The future goes on for ever.
-    #[must_use]
     pub fn follow(
         self,
         settings: Settings,

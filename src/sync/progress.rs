@@ -93,8 +93,8 @@ impl Syncer {
         let (queued, writes, at) = (self.queue.load(), self.writes, self.setting.clock.now());
         self.reports.summary.send_modify(|summary| {
             summary.listed = listed;
-            summary.first_listed_at = summary.first_listed_at.or(listed.then_some(at));
-            summary.first_pass_at = summary.first_pass_at.or(settled.then_some(at));
+            summary.first_listed_at = summary.first_listed_at.or_else(|| listed.then_some(at));
+            summary.first_pass_at = summary.first_pass_at.or_else(|| settled.then_some(at));
             summary.settled = settled;
             summary.queued = queued;
             summary.writes = writes;
