@@ -32,7 +32,7 @@ impl LogFilter {
     /// # Errors
     /// What is wrong with the filter; the one in force stays.
     pub fn set(&self, configured: Option<&str>) -> Result<(), String> {
-        let filter = EnvFilter::try_new(configured.unwrap_or(&self.start)).map_err(|error| error.to_string())?;
+        let filter = parse(configured.unwrap_or(&self.start))?;
         let wanted = filter.to_string();
         if self.handle.with_current(|current| current.to_string() == wanted).map_err(|error| error.to_string())? {
             return Ok(());
@@ -64,13 +64,20 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let start = filter.to_owned();
-    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter).map_err(|error| error.to_string())?);
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
     let lines = fmt::layer().with_writer(writer);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
         LogFormat::Text => lines.with_ansi(colours).boxed(),
     };
     Ok((Registry::default().with(filter).with(lines), LogFilter { handle, start }))
+}
+
+/// The API client calls each failed request an error; whoever made it says so too, and what it means.
+const QUIET: &str = "kube_client::client::builder=off";
+
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| error.to_string())
 }
 
 /// Whether the user asked for plain output (<https://no-color.org>).
