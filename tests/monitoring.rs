@@ -8,6 +8,8 @@ mod catalogue;
 mod dashboard;
 #[path = "monitoring/given.rs"]
 mod given;
+#[path = "monitoring/live.rs"]
+mod live;
 #[path = "monitoring/openmetrics.rs"]
 mod openmetrics;
 #[path = "monitoring/prometheus.rs"]
@@ -18,5 +20,8 @@ mod promtool;
 mod queries;
 #[path = "monitoring/runbooks.rs"]
 mod runbooks;
+#[expect(dead_code, reason = "made for the end-to-end tests, which need more of it")]
+#[path = "end_to_end/scene.rs"]
+mod scene;
 #[path = "monitoring/series.rs"]
 mod series;

@@ -12,6 +12,15 @@ pub(crate) struct Query {
     pub(crate) text: String,
 }
 
+impl Query {
+    /// The query as Grafana asks it for the pullmint in this namespace.
+    pub(crate) fn filled_in(&self, namespace: &str) -> String {
+        let text = self.text.replace("$__rate_interval", "10s").replace("$namespace", namespace);
+        assert!(!text.contains('$'), "{} uses a variable that nobody fills in: {text}", self.panel);
+        text
+    }
+}
+
 /// All queries: those of the panels, and those that the variables' choices come from.
 pub(crate) fn queries() -> Vec<Query> {
     let dashboard = dashboard();
