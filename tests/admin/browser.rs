@@ -85,7 +85,8 @@ async fn hostile_texts_make_no_element_in_a_browser() {
 
 #[tokio::test]
 async fn what_a_screen_reader_needs_is_there() {
-    let server = Server::of(failing()).await;
+    // With a field to look one up.
+    let server = Server::of(Status { namespaces_total: 1_000, ..failing() }).await;
     let Some(dom) = dom(&server, &[]).await else { return };
     for (part, least) in [("<html lang=\"en\"", 1), ("<header", 1), ("<main", 1), ("<footer", 1), ("<h1", 1)] {
         assert_eq!(dom.matches(part).count(), least, "{part}");
@@ -102,6 +103,7 @@ async fn what_a_screen_reader_needs_is_there() {
         assert_eq!(table.matches("<th scope=\"").count(), heads, "a head without a scope");
         assert!(!table.contains("<th>"), "a head without a scope");
     }
+    assert!(dom.contains("<input"));
     for input in dom.split("<input").skip(1) {
         let id = input.split("id=\"").nth(1).and_then(|id| id.split('"').next()).expect("an id");
         assert!(dom.contains(&format!("<label for=\"{id}\"")), "a field without a label");

@@ -79,6 +79,7 @@ fn a_standby_says_who_leads_and_is_no_cause_for_alarm() {
             "Standing by",
             "pullmint-6d9c7bfd4b-x2k8p leads. This process watches, and takes over when it falls silent.",
             "held by the leader",
+            "The leader looks after them; its page tells.",
         ],
     );
     let mut status = standby();

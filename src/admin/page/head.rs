@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::concerns::Concern;
 use super::tone::Tone;
-use super::words::{between, count, span};
+use super::words::{between, count, number, span};
 use crate::status::{Role, Status};
 
 /// pullmint's leaf, in a square of 24.
@@ -82,8 +82,9 @@ fn sentence(status: &Status) -> String {
         Role::Leader => {
             let (in_sync, all) = copies(status);
             let waiting: usize = status.secrets.iter().map(|secret| secret.waiting).sum();
-            let rest = if waiting > 0 { format!(", {waiting} waiting for a credential") } else { String::new() };
-            format!("{in_sync} of {} in sync{rest}.", count(all, "Secret"))
+            let rest =
+                if waiting > 0 { format!(", {} waiting for a credential", number(waiting)) } else { String::new() };
+            format!("{} of {} in sync{rest}.", number(in_sync), count(all, "Secret"))
         }
     }
 }
@@ -116,15 +117,18 @@ fn facts(status: &Status) -> Markup {
             }
             div {
                 dt { "Registries" }
-                dd { (status.registries.len()) }
+                dd { (number(status.registries.len())) }
             }
-            div {
-                dt { "Namespaces" }
-                dd { (status.namespaces_total) }
-            }
-            div {
-                dt { "Secrets in sync" }
-                dd { (in_sync) small { " of " (all) } }
+            // What a standby has not looked at is no news.
+            @if status.leadership.role == Role::Leader || all > 0 {
+                div {
+                    dt { "Namespaces" }
+                    dd { (number(status.namespaces_total)) }
+                }
+                div {
+                    dt { "Secrets in sync" }
+                    dd { (number(in_sync)) small { " of " (number(all)) } }
+                }
             }
         }
     }

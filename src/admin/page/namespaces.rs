@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::View;
 use super::tone::Tone;
-use super::words::{count, prose, relative};
-use crate::status::{CopyState, CopyStatus, NamespaceStatus, SecretStatus, Status};
+use super::words::{count, number, prose, relative};
+use crate::status::{CopyState, CopyStatus, NamespaceStatus, Role, SecretStatus, Status};
 
 /// Namespaces without problems that stand open; the rest is folded away.
 const OPEN: usize = 12;
@@ -20,7 +20,7 @@ pub(super) fn section(status: &Status, view: &View) -> Markup {
     html! {
         section #namespaces aria-labelledby="namespaces-title" {
             h2 #namespaces-title { "Namespaces" }
-            (search(view))
+            @if status.namespaces_total > OPEN || sought.is_some() { (search(view)) }
             @if shown.is_empty() {
                 p.lead { (nothing(status, sought)) }
             } @else {
@@ -33,7 +33,7 @@ pub(super) fn section(status: &Status, view: &View) -> Markup {
                 }
             }
             @if status.namespaces_total > status.namespaces.len() {
-                p.lead { (status.namespaces_total - status.namespaces.len()) " others have no problems and are not listed." }
+                p.lead { (number(status.namespaces_total - status.namespaces.len())) " others have no problems and are not listed." }
             }
         }
     }
@@ -60,6 +60,7 @@ fn nothing(status: &Status, sought: Option<&str>) -> String {
             format!("No namespace with “{sought}” in its name has a problem, or it gets no Secret.")
         }
         Some(sought) => format!("No namespace with “{sought}” in its name gets a Secret."),
+        None if status.leadership.role == Role::Standby => "The leader looks after them; its page tells.".to_owned(),
         None => "None gets a Secret yet.".to_owned(),
     }
 }

@@ -71,7 +71,9 @@ fn card(registry: &RegistryStatus, status: &Status) -> Markup {
             @if let Some(failure) = &registry.failure {
                 (failure_note(failure, status, standing.tone))
             }
-            (history::row(&registry.attempts, status.now))
+            @if status.leadership.role == Role::Leader || !registry.attempts.is_empty() {
+                (history::row(&registry.attempts, status.now))
+            }
         }
     }
 }

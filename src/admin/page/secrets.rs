@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::tone::Tone;
-use super::words::moment;
+use super::words::{moment, number};
 use crate::status::{SecretStatus, Status};
 
 /// A row for each Secret.
@@ -65,10 +65,10 @@ fn copies(secret: &SecretStatus) -> Markup {
         (Tone::Waiting, secret.waiting, "waiting"),
         (Tone::Good, secret.in_sync, "in sync"),
     ];
-    let present = kinds.into_iter().filter(|(_, number, words)| *number > 0 || *words == "in sync");
+    let present = kinds.into_iter().filter(|(_, copies, words)| *copies > 0 || *words == "in sync");
     html! {
         ul.badges {
-            @for (tone, number, words) in present { li { (tone.badge(&format!("{number} {words}"))) } }
+            @for (tone, copies, words) in present { li { (tone.badge(&format!("{} {words}", number(copies)))) } }
         }
     }
 }

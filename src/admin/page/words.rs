@@ -60,12 +60,20 @@ pub(super) fn prose(text: &str) -> Markup {
     }
 }
 
-/// A number of things: `1 namespace`, `12 namespaces`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    match noun.strip_suffix('y').filter(|_| number != 1) {
+/// A number as people read it: `12`, `1,200`.
+pub(super) fn number(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
+}
+
+/// A number of things: `1 namespace`, `1,200 namespaces`.
+pub(super) fn count(things: usize, noun: &str) -> String {
+    let number = number(things);
+    match noun.strip_suffix('y') {
+        _ if things == 1 => format!("{number} {noun}"),
         Some(stem) => format!("{number} {stem}ies"),
-        None => format!("{number} {noun}{ending}"),
+        None => format!("{number} {noun}s"),
     }
 }
 
@@ -111,6 +119,6 @@ mod tests {
         assert_eq!(count(1, "registry"), "1 registry");
         assert_eq!(count(2, "registry"), "2 registries");
         assert_eq!(count(0, "copy"), "0 copies");
-        assert_eq!(count(3, "Secret"), "3 Secrets");
+        assert_eq!(count(1_234_567, "Secret"), "1,234,567 Secrets");
     }
 }
