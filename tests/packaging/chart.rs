@@ -79,6 +79,19 @@ async fn one_value_each_makes_a_pod_of_eks_and_of_aks() {
 }
 
 #[tokio::test]
+async fn the_probes_and_the_service_follow_the_configured_address_and_tls() {
+    let set = "settings.admin.listen=[::]:9090,settings.admin.tls_certificate_file=/run/secrets/tls/tls.crt,\
+        settings.admin.tls_key_file=/run/secrets/tls/tls.key";
+    let objects = template(&["--set", set]).await;
+    let container = &only(&objects, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["ports"][0]["containerPort"], 9090);
+    for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["httpGet"]["scheme"], "HTTPS", "{probe}");
+    }
+    assert_eq!(only(&objects, "Service")["spec"]["ports"][0]["port"], 9090);
+}
+
+#[tokio::test]
 async fn a_changed_configuration_replaces_the_pods_only_on_demand() {
     let checksum = async |args: &[&str]| -> Value {
         let objects = template(args).await;

@@ -64,11 +64,9 @@ pullmint-{{ .Release.Namespace }}
 
 {{/* The port of metrics, health and status. */}}
 {{- define "pullmint.port" -}}
-{{- $admin := .Values.settings.admin | default dict }}
-{{- regexFind "[0-9]+$" ($admin.listen | default "") | default 8080 }}
+{{- dig "admin" "listen" "" .Values.settings | regexFind "[0-9]+$" | default 8080 }}
 {{- end }}
 
 {{- define "pullmint.scheme" -}}
-{{- $admin := .Values.settings.admin | default dict }}
-{{- ternary "HTTPS" "HTTP" (hasKey $admin "tls_certificate_file") }}
+{{- dig "admin" "tls_certificate_file" "" .Values.settings | empty | ternary "HTTP" "HTTPS" }}
 {{- end }}
