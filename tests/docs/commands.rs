@@ -12,7 +12,7 @@ use crate::scene::{ECR, Scene};
 use crate::shell::Shell;
 
 /// Commands that no page's test runs, by how they begin, and why.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 15] = [
     ("aws ", "no AWS account takes part"),
     ("az ", "no Azure subscription takes part"),
     ("ISSUER=$(az ", "no Azure subscription takes part"),
@@ -20,6 +20,8 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("SCOPE=$(az ", "no Azure subscription takes part"),
     ("make demo", "tests/demo.rs runs it"),
     ("make test", "it runs this very test"),
+    ("make image", "`make image-test` does, and runs the image"),
+    ("skopeo copy", "there is no registry of that name"),
     ("cargo install", "the tests run what cargo built for them"),
     ("kubectl rollout status", "a Deployment of pullmint's image needs a node, which the chart's own tests have"),
     ("kubectl logs", "the same"),
@@ -67,7 +69,7 @@ async fn with_account(scene: &Scene) {
 async fn the_readme_leads_to_a_synced_cluster() {
     let scene = Scene::start("docs-readme", 2).await;
     let own = [("namespace pullmint", "namespace docs-readme-own")];
-    let Some(mut shell) = Shell::open(&scene, "README.md", &own) else { return };
+    let mut shell = Shell::open(&scene, "README.md", &own).await;
     shell.until("pullmint once").await;
     let seen = shell.until("kubectl get secrets").await;
     assert!(seen.contains("docs-readme-0") && seen.contains("docs-readme-1"), "{seen}");
@@ -79,7 +81,7 @@ async fn the_guide_to_ecr_can_be_followed() {
     let scene = Scene::start("docs-ecr", 0).await;
     with_account(&scene).await;
     let own = [("namespace pullmint", "namespace docs-ecr")];
-    let Some(shell) = Shell::open(&scene, "docs/providers/ecr.md", &own) else { return };
+    let shell = Shell::open(&scene, "docs/providers/ecr.md", &own).await;
     shell.finish().await;
 }
 
@@ -88,7 +90,7 @@ async fn the_guide_to_acr_can_be_followed() {
     let scene = Scene::start("docs-acr", 0).await;
     with_account(&scene).await;
     let own = [("namespace pullmint", "namespace docs-acr")];
-    let Some(shell) = Shell::open(&scene, "docs/providers/acr.md", &own) else { return };
+    let shell = Shell::open(&scene, "docs/providers/acr.md", &own).await;
     shell.finish().await;
 }
 
@@ -96,7 +98,7 @@ async fn the_guide_to_acr_can_be_followed() {
 async fn the_guide_to_docker_hub_can_be_followed() {
     let scene = Scene::start("docs-hub", 0).await;
     let own = [("namespace pullmint", "namespace docs-hub")];
-    let Some(shell) = Shell::open(&scene, "docs/providers/docker-hub.md", &own) else { return };
+    let shell = Shell::open(&scene, "docs/providers/docker-hub.md", &own).await;
     shell.finish().await;
 }
 
@@ -105,15 +107,15 @@ async fn what_is_installed_can_be_upgraded_and_uninstalled_without_a_trace() {
     let scene = Scene::start("docs-install", 2).await;
     let own =
         [("namespace pullmint", "namespace docs-install-own"), ("dev/owner=pullmint", "dev/owner=docs-install-own")];
-    let Some(shell) = Shell::open(&scene, "docs/install.md", &own) else { return };
+    let shell = Shell::open(&scene, "docs/install.md", &own).await;
     shell.finish().await;
     // There is no node for the Deployment's pods, so this does their work.
     let pass = scene.pullmint(&["once"]).await;
     assert_eq!(pass.code, 0, "{pass:?}");
     scene.until_secret("docs-install-1", "pullmint-ecr").await;
-    let Some(shell) = Shell::open(&scene, "docs/upgrade.md", &own) else { return };
+    let shell = Shell::open(&scene, "docs/upgrade.md", &own).await;
     shell.finish().await;
-    let Some(mut shell) = Shell::open(&scene, "docs/uninstall.md", &own) else { return };
+    let mut shell = Shell::open(&scene, "docs/uninstall.md", &own).await;
     let left = shell.until("kubectl get secrets").await;
     assert_eq!(left, "");
     shell.finish().await;
@@ -137,7 +139,7 @@ async fn the_runbooks_can_be_followed() {
     make::<Pod>(&scene, "docs-runbooks", "test", pod).await;
     let monitors = ["ServiceMonitor", "PodMonitor"].map(|kind| ("monitoring.coreos.com", "v1", kind));
     make_kinds(&scene, &monitors).await;
-    let Some(mut shell) = Shell::open(&scene, "docs/metrics.md", &[]) else { return };
+    let mut shell = Shell::open(&scene, "docs/metrics.md", &[]).await;
     shell.run("pullmint rbac --config my-config --namespace docs-runbooks | kubectl apply --filename -").await;
 
     // Without a node there is no way through the API server to the pod: pullmint runs beside it.
@@ -153,7 +155,7 @@ async fn the_runbooks_can_be_followed() {
         ("DIR", "my-config"),
     ];
     for page in pages::all().into_iter().filter(|page| page.path.starts_with(RUNBOOKS)) {
-        let Some(shell) = Shell::open(&scene, &page.path, &own) else { return };
+        let shell = Shell::open(&scene, &page.path, &own).await;
         shell.finish().await;
     }
 }

@@ -53,7 +53,7 @@ async fn until_ours(scene: &Scene, namespace: &str, name: &str) {
 #[tokio::test]
 async fn the_secrets_of_registry_creds_are_taken_over_without_a_gap() {
     let scene = Scene::start("docs-creds", 2).await;
-    let Some(mut shell) = Shell::open(&scene, "docs/migration/registry-creds.md", &[]) else { return };
+    let mut shell = Shell::open(&scene, "docs/migration/registry-creds.md", &[]).await;
     let auth = minted_before(&scene).await;
     for namespace in ["docs-creds-0", "docs-creds-1"] {
         let server = format!("https://{HOST}");
@@ -84,7 +84,7 @@ async fn the_secrets_of_registry_creds_are_taken_over_without_a_gap() {
 async fn the_secrets_of_k8s_ecr_login_renew_are_taken_over_without_a_gap() {
     const NAME: &str = "k8s-ecr-login-renew-docker-secret";
     let scene = Scene::start("docs-renew", 2).await;
-    let Some(mut shell) = Shell::open(&scene, "docs/migration/k8s-ecr-login-renew.md", &[]) else { return };
+    let mut shell = Shell::open(&scene, "docs/migration/k8s-ecr-login-renew.md", &[]).await;
     let auth = minted_before(&scene).await;
     let (username, password) = user_and_password(&auth);
     let entry = json!({ "username": username, "password": password, "email": "awsregrenew@demo.test", "auth": auth });
@@ -155,7 +155,7 @@ async fn external_secret(scene: &Scene, namespace: &str, auth: &str) {
 #[tokio::test]
 async fn the_secrets_of_external_secrets_are_taken_over_without_a_gap() {
     let scene = Scene::start("docs-eso", 2).await;
-    let Some(mut shell) = Shell::open(&scene, "docs/migration/external-secrets.md", &[]) else { return };
+    let mut shell = Shell::open(&scene, "docs/migration/external-secrets.md", &[]).await;
     let auth = minted_before(&scene).await;
     let external = ("external-secrets.io", "v1", "ExternalSecret");
     make_kinds(&scene, &[external, ("generators.external-secrets.io", "v1alpha1", "ECRAuthorizationToken")]).await;
@@ -190,7 +190,7 @@ async fn the_secrets_of_external_secrets_are_taken_over_without_a_gap() {
 #[tokio::test]
 async fn a_secret_made_by_hand_is_taken_over_and_one_that_cannot_be_is_replaced_beside_it() {
     let scene = Scene::start("docs-hand", 1).await;
-    let Some(mut shell) = Shell::open(&scene, "docs/migration/by-hand.md", &[]) else { return };
+    let mut shell = Shell::open(&scene, "docs/migration/by-hand.md", &[]).await;
     let auth = minted_before(&scene).await;
     let (username, password) = user_and_password(&auth);
     let entry = json!({ "username": username, "password": password, "email": "me@example.com", "auth": auth });

@@ -1,12 +1,12 @@
 //! A shell that runs a page's commands as a person would who reads it from top to bottom.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
-use world::process::find_program;
+use world::binaries::Program;
 
 use crate::commands;
 use crate::pages::{self, Page};
@@ -27,32 +27,29 @@ pub(crate) struct Shell<'a> {
 }
 
 impl<'a> Shell<'a> {
-    /// Before the page's first command, in a directory where `my-config` is the scene's configuration. All tests share a
-    /// cluster, so each has names of its own in place of the page's: `team-a` is the scene's first namespace, and
-    /// `renames` are further ones. `None` where the programs are missing that the page needs.
-    pub(crate) fn open(scene: &'a Scene, page: &str, renames: &[(&'static str, &str)]) -> Option<Self> {
+    /// Before the page's first command, in a directory where `my-config` is the scene's configuration, and `values.yaml` what
+    /// the page, or else that on installation, has the reader save under that name. All tests share a cluster, so each has
+    /// names of its own in place of the page's: `team-a` is the scene's first namespace, and `renames` are further ones.
+    pub(crate) async fn open(scene: &'a Scene, page: &str, renames: &[(&'static str, &str)]) -> Self {
         let page = Page::read(page);
-        let commands = page.commands().into();
-        let mut tools = vec![Path::new(PROGRAM).parent().expect("a directory").to_owned()];
-        for tool in ["kubectl", "helm"] {
-            let Some(program) = find_program(tool) else {
-                world::skip(&format!("the commands of {} need {tool}, which is not installed", page.path));
-                return None;
-            };
-            tools.push(program.parent().expect("a directory").to_owned());
+        let mut tools = vec![PathBuf::from(PROGRAM)];
+        for tool in [Program::Kubectl, Program::Helm] {
+            tools.push(tool.path().await.expect("a program"));
         }
+        let tools = tools.iter().map(|tool| tool.parent().expect("a directory").to_owned()).collect();
         let dir = tempfile::tempdir().expect("a directory");
         for (link, target) in [("my-config", scene.around.config()), ("deploy", &pages::root().join("deploy"))] {
             std::os::unix::fs::symlink(target, dir.path().join(link)).expect("a link");
         }
-        // What the installation's page has the reader save under that name.
-        let values = Page::read("docs/install.md").blocks().into_iter().find(|block| block.language == "yaml");
+        let pages = [&page, &Page::read("docs/install.md")];
+        let values = pages.into_iter().flat_map(Page::blocks).find(|block| block.text.starts_with("# values.yaml"));
         std::fs::write(dir.path().join("values.yaml"), values.expect("values").text).expect("a file");
         let mut all: Vec<_> = renames.iter().map(|(from, to)| (*from, (*to).to_owned())).collect();
         all.push(("dev/owner=pullmint", format!("dev/owner={}", scene.name)));
         all.push(("team-a", format!("{}-0", scene.name)));
         all.push(("team-", format!("{}-", scene.name)));
-        Some(Self { scene, page, commands, renames: all, tools, set: String::new(), dir, running: Vec::new() })
+        let (commands, set) = (page.commands().into(), String::new());
+        Self { scene, page, commands, renames: all, tools, set, dir, running: Vec::new() }
     }
 
     /// Runs the page up to and with the first command that has these words, and tells what that printed.
