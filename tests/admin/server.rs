@@ -76,6 +76,7 @@ async fn the_page_may_run_nothing_and_load_nothing() {
 }
 
 #[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "measures how long a client is borne with")]
 async fn slow_clients_hold_up_nobody_and_are_sent_away() {
     let server = Server::of(healthy()).await;
     let begin = Instant::now();
