@@ -120,24 +120,14 @@ async fn people_hear_who_is_in_the_way_and_what_was_repaired_after_whom() {
     bed.namespaces("heard", 2).await;
     bed.create_secret("heard-0", foreign_secret("pull-heard")).await;
     let mut syncer = bed.sync(&[&ecr]);
-    match syncer.incident().await {
-        Incident::Refused { namespace, secret, uid, why } => {
-            assert_eq!((namespace.as_str(), secret.as_str()), ("heard-0", "pull-heard"));
-            assert!(uid.is_some() && why.contains("kubectl-create"), "{why}");
-        }
-        other => panic!("{other:?}"),
-    }
+    let Incident::Refused { namespace, secret, uid, why } = syncer.incident().await else { panic!("a refusal") };
+    assert_eq!((namespace.as_str(), secret.as_str()), ("heard-0", "pull-heard"));
+    assert!(uid.is_some() && why.contains("kubectl-create"), "{why}");
     syncer.until(|summary| summary.settled && summary.in_sync == 1).await;
     bed.edit_secret("heard-1", "pull-heard", json!({ "data": { ".dockerconfigjson": "e30=" } })).await;
-    match syncer.incident().await {
-        Incident::Repaired { namespace, by, .. } => {
-            assert_eq!((namespace.as_str(), by.as_deref()), ("heard-1", Some("kubectl-edit")));
-        }
-        other => panic!("{other:?}"),
-    }
+    let Incident::Repaired { namespace, by, .. } = syncer.incident().await else { panic!("a repair") };
+    assert_eq!((namespace.as_str(), by.as_deref()), ("heard-1", Some("kubectl-edit")));
     bed.delete_secret("heard-1", "pull-heard").await;
-    match syncer.incident().await {
-        Incident::Repaired { namespace, by, .. } => assert_eq!((namespace.as_str(), by), ("heard-1", None)),
-        other => panic!("{other:?}"),
-    }
+    let Incident::Repaired { namespace, by, .. } = syncer.incident().await else { panic!("a repair") };
+    assert_eq!((namespace.as_str(), by), ("heard-1", None));
 }
