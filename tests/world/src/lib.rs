@@ -24,6 +24,7 @@ pub mod internet;
 mod namespaces;
 pub mod network;
 pub mod node;
+pub mod picture;
 pub mod ports;
 pub mod process;
 pub mod registry;
