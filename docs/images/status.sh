@@ -11,7 +11,7 @@ for scheme in light:1 dark:0; do
     file=status-${scheme%:*}.png
     chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync --hide-scrollbars \
         --disable-background-networking --disable-component-update --user-data-dir="$profile" --log-level=3 \
-        --blink-settings=preferredColorScheme="${scheme#*:}" --window-size=1200,960 --screenshot="$file" "$url"
+        --blink-settings=preferredColorScheme="${scheme#*:}" --window-size=1200,1130 --screenshot="$file" "$url"
     rm -rf "$profile"
     [ "$(stat -c %s "$file")" -lt 150000 ] || { echo "$file is larger than 150 kB" >&2; exit 1; }
 done

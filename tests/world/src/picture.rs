@@ -21,7 +21,7 @@ pub async fn take(options: &DemoOptions) -> Result<()> {
     create_namespaces(&client, "team", 8, &[]).await?;
     stage.push_images().await?;
     stage.configure_like(&Path::new(ROOT).join("config"))?;
-    let mut pullmint = stage.pullmint("pullmint", &options.program, &["run"]).start()?;
+    let mut pullmint = stage.pullmint("pullmint", &options.program, &["run", "--identity", "pullmint-0"]).start()?;
     let log = pullmint.log();
     pullmint.until_ready(PATIENCE, || ready(log.clone())).await?;
     let script = Path::new(ROOT).join("docs/images/status.sh");
