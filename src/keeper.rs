@@ -162,13 +162,16 @@ impl Keeper {
         let ended = self.clock.now();
         self.last_attempt = Some(ended);
         let failed = outcome.as_ref().err().map(|setback| setback.error.reason);
-        let took = Duration::try_from(ended.duration_since(started)).unwrap_or_default();
-        self.task.metrics.attempted(&self.task.registry, failed, took);
-        self.slot.send_if_modified(|slot| {
-            slot.note(Attempt { at: ended, failed });
-            // What comes of it is told next.
-            false
-        });
+        // To find a file as it was is no renewal.
+        if failed.is_some() || outcome.as_ref().is_ok_and(|minted| self.is_new(&minted.credential)) {
+            let took = Duration::try_from(ended.duration_since(started)).unwrap_or_default();
+            self.task.metrics.attempted(&self.task.registry, failed, took);
+            self.slot.send_if_modified(|slot| {
+                slot.note(Attempt { at: ended, failed });
+                // What comes of it is told next.
+                false
+            });
+        }
         match outcome {
             Ok(minted) => self.publish(&minted),
             Err(Setback { published, error }) => {
@@ -280,14 +283,17 @@ impl Keeper {
         }
     }
 
+    fn is_new(&self, credential: &Credential) -> bool {
+        self.slot.borrow().current.as_ref().is_none_or(|current| !same(&current.credential, credential))
+    }
+
     fn publish(&mut self, minted: &Minted) {
         self.retry_after = None;
-        let mut renewed = false;
+        let renewed = self.is_new(&minted.credential);
         self.slot.send_modify(|slot| {
             if minted.verification != Verification::Refused {
                 slot.failure = None;
             }
-            renewed = slot.current.as_ref().is_none_or(|current| !same(&current.credential, &minted.credential));
             if let Some(handle) = slot.current.as_ref().and_then(|current| current.credential.handle.clone())
                 && renewed
             {

@@ -173,6 +173,7 @@ async fn a_file_that_others_write_is_read_every_ten_seconds_and_only_news_are_pu
     assert!(second.minted_at > first.minted_at);
     tokio::time::sleep(HOUR).await;
     assert_eq!(bench.current().expect("a credential").minted_at, second.minted_at, "what is the same is no news");
+    assert_eq!(bench.slot().attempts.len(), 2, "to find it as it was is no renewal");
 }
 
 #[tokio::test(start_paused = true)]
