@@ -107,7 +107,7 @@ impl Installation {
             let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).expect("an address");
             let metrics = http.get(format!("http://{address}:8080/metrics")).send().await.expect("an answer");
             let metrics = metrics.text().await.expect("a text");
-            leaders += metrics.lines().filter(|line| *line == "pullmint_leader 1").count();
+            leaders += metrics.lines().filter(|line| *line == "pullmint_leader 1.0").count();
         }
         assert_eq!((pods.items.len(), leaders), (2, 1));
     }
