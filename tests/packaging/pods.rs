@@ -45,7 +45,6 @@ impl Installation {
             "secretFiles": {"aws": "aws-identity"},
             "configFiles": {"company-ca": "company-ca"},
             "restartOnConfigChange": true,
-            "probes": false,
             "extraEnv": [
                 {"name": "HTTPS_PROXY", "value": stage.internet.proxy_url()},
                 // What the webhook of EKS injects.
@@ -96,6 +95,21 @@ impl Installation {
 
     fn node(&self) -> &Node {
         self.stage.world.node.as_ref().expect("a node")
+    }
+
+    /// Every pod has its metrics, and one of them leads.
+    async fn shows_itself_at_every_pods_address(&self) {
+        let pods = Api::<Pod>::namespaced(self.client.clone(), HOME);
+        let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=pullmint")).await.expect("pods");
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let mut leaders = 0;
+        for pod in &pods {
+            let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).expect("an address");
+            let metrics = http.get(format!("http://{address}:8080/metrics")).send().await.expect("an answer");
+            let metrics = metrics.text().await.expect("a text");
+            leaders += metrics.lines().filter(|line| *line == "pullmint_leader 1.0").count();
+        }
+        assert_eq!((pods.items.len(), leaders), (2, 1));
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Secret {
@@ -178,6 +192,7 @@ async fn comes_up_and_serves(installation: &Installation) {
         account.image_pull_secrets?.into_iter().find(|secret| secret.name == "pullmint-ecr")
     };
     installation.until("a ServiceAccount that names the Secret", names_it).await;
+    installation.shows_itself_at_every_pods_address().await;
     let tested = installation.run(Program::Helm, &["test", "pullmint", "--namespace", HOME]).await;
     assert!(tested.ok, "{}{}\n{}", tested.out, tested.err, installation.logs());
 }
