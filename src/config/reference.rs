@@ -153,8 +153,15 @@ fn kind(schema: &Value) -> String {
 fn described(noun: &str, schema: &Value) -> String {
     let format = schema["format"].as_str().filter(|format| *format != "text");
     match format.and_then(text::describe) {
-        Some(words) => format!("{noun}: {}", words.trim().trim_end_matches('.').replacen("A ", "a ", 1)),
+        Some(words) => format!("{noun}: {}", within_a_sentence(words.trim().trim_end_matches('.'))),
         None => noun.to_owned(),
+    }
+}
+
+fn within_a_sentence(words: &str) -> String {
+    match words.split_once(' ') {
+        Some((article @ ("A" | "An" | "The"), rest)) => format!("{} {rest}", article.to_lowercase()),
+        _ => words.to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::scene::{ECR, Scene};
 use crate::shell::Shell;
 
 /// Commands that no page's test runs, by how they begin, and why.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 16] = [
     ("aws ", "no AWS account takes part"),
     ("az ", "no Azure subscription takes part"),
     ("ISSUER=$(az ", "no Azure subscription takes part"),
@@ -25,6 +25,7 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ("cargo install", "the tests run what cargo built for them"),
     ("kubectl rollout status", "a Deployment of pullmint's image needs a node, which the chart's own tests have"),
     ("kubectl logs", "the same"),
+    ("kubectl port-forward", "the same"),
     ("helm test", "the same"),
     ("kubectl -n pullmint logs", "the same"),
     ("kubectl -n pullmint exec", "the same"),
@@ -122,7 +123,7 @@ async fn what_is_installed_can_be_upgraded_and_uninstalled_without_a_trace() {
 }
 
 #[tokio::test]
-async fn the_runbooks_can_be_followed() {
+async fn what_to_look_at_and_the_runbooks_can_be_followed() {
     let scene = Scene::start("docs-runbooks", 2).await;
     scene.configure("ecr.toml", ECR);
     let port = Port::free().expect("a port");
@@ -136,10 +137,12 @@ async fn the_runbooks_can_be_followed() {
         "metadata": { "name": "pullmint-0", "labels": { "app.kubernetes.io/name": "pullmint" } },
         "spec": { "containers": [{ "name": "pullmint", "image": "example.com/pullmint" }] },
     });
+    let mut shell = Shell::open(&scene, "docs/watch.md", &[]).await;
+    let expiries = shell.until("custom-columns").await;
+    assert!(expiries.contains("docs-runbooks-0") && expiries.contains("Z"), "{expiries}");
     make::<Pod>(&scene, "docs-runbooks", "test", pod).await;
     let monitors = ["ServiceMonitor", "PodMonitor"].map(|kind| ("monitoring.coreos.com", "v1", kind));
     make_kinds(&scene, &monitors).await;
-    let mut shell = Shell::open(&scene, "docs/metrics.md", &[]).await;
     shell.run("pullmint rbac --config my-config --namespace docs-runbooks | kubectl apply --filename -").await;
 
     // Without a node there is no way through the API server to the pod: pullmint runs beside it.

@@ -49,7 +49,7 @@ fn every_page_can_be_reached_from_the_readme() {
 /// The targets of a text's links and pictures that are within the repository.
 fn links(text: &str) -> Vec<String> {
     let inner = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
-    let attributes = text.split("src=\"").chain(text.split("srcset=\"")).skip(1);
+    let attributes = text.split("src=\"").skip(1).chain(text.split("srcset=\"").skip(1));
     let pictures = attributes.filter_map(|rest| rest.split_once('"')).map(|(target, _)| target);
     let within = inner.chain(pictures).filter(|target| !target.contains("://") && !target.contains(' '));
     within.map(str::to_owned).collect()
