@@ -4,6 +4,8 @@
 mod bed;
 #[path = "why/command.rs"]
 mod command;
+#[path = "why/figures.rs"]
+mod figures;
 #[path = "why/hostile.rs"]
 mod hostile;
 #[path = "why/oracle.rs"]

@@ -238,16 +238,21 @@ impl Probe<'_> {
         let sent = self.transport.send(method.clone(), url.clone(), &self.auth, kind).await;
         match sent {
             Ok(reply) => {
-                self.answer.trail.push(format!("{method} {} → {}", shown(url), reply.status));
+                self.answer.trail.push(format!("{method} {} → {}", self.shown(url), reply.status));
                 self.answer.quota = reply.quota().or(self.answer.quota.take());
                 self.answer.date = reply.date().or(self.answer.date);
                 Ok(reply)
             }
             Err(trouble) => {
-                self.answer.trail.push(format!("{method} {} → {trouble}", shown(url)));
+                self.answer.trail.push(format!("{method} {} → {trouble}", self.shown(url)));
                 Err(Outcome::Unreachable(trouble))
             }
         }
+    }
+
+    fn shown(&self, url: &Url) -> String {
+        let host = self.question.image.host();
+        shown(url, Some(host.split(':').next().unwrap_or(host)))
     }
 
     /// The registry's words, unless they repeat what must not be told.
@@ -277,9 +282,15 @@ fn chosen(reply: &Reply) -> Option<Challenge> {
     challenges.into_iter().next()
 }
 
-/// An address for people: without query.
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.to_string()
+/// An address for people: without query, without the host that everybody knows, digests shortened.
+fn shown(url: &Url, home: Option<&str>) -> String {
+    let path = url.path().split('/').map(|part| match part.split_once(':') {
+        Some((algorithm, hex)) if is_digest(part) => format!("{algorithm}:{}…", &hex[..12]),
+        _ => part.to_owned(),
+    });
+    let path = path.collect::<Vec<_>>().join("/");
+    match url.host_str() {
+        Some(host) if Some(host) != home => format!("{}://{host}{path}", url.scheme()),
+        _ => path,
+    }
 }

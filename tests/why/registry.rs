@@ -40,7 +40,9 @@ async fn causes_are_told_before_anything_is_deployed() {
 
     let good = image("acme/app:1", &["--secret", "hub"]).await;
     assert_eq!((good.code, good.json()["good"].as_u64()), (0, Some(1)), "{good:?}");
-    assert_eq!(image("acme/app:1", &[]).await.code_found(), "PM306");
+    assert_eq!(image("acme/app:1", &[]).await.code_found(), "PM202");
+    let nobody = bed.why(&["-n", "default", "--output", "json", "--image", "acme/app:1"]).await;
+    assert_eq!(nobody.code_found(), "PM306", "{nobody:?}");
     let absent = image("acme/app:2", &["--secret", "hub"]).await;
     assert_eq!((absent.code_found().as_str(), absent.code), ("PM103", 3));
     assert!(absent.json()["findings"][0]["cure"].as_str().expect("a cure").contains("did you mean 1"), "{absent:?}");

@@ -146,12 +146,12 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let name = name.as_str().to_owned();
             let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| Box::new(NoAddress))?.collect();
-            let first = found.first().ok_or_else(|| Box::new(NoAddress))?.ip();
+                tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NoAddress)?.collect();
+            let first = found.first().ok_or(NoAddress)?.ip();
             let is_proxy = guard.proxies.contains(&name);
             let good: Vec<_> = found.into_iter().filter(|address| is_proxy || guard.permits(address.ip())).collect();
             if good.is_empty() {
-                return Err(Box::new(Forbidden(first)).into());
+                return Err(Forbidden(first).into());
             }
             Ok(Box::new(good.into_iter()) as Addrs)
         })

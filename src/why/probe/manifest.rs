@@ -11,7 +11,7 @@ const MOST_TAGS: usize = 1000;
 
 /// What can be said of a manifest by its type alone.
 pub(super) fn of_type(digest: Option<String>, media_type: &str) -> Manifest {
-    let is_schema_1 = media_type.contains("manifest.v1+");
+    let is_schema_1 = media_type.contains("docker.distribution.manifest.v1");
     let unsupported =
         is_schema_1.then(|| "its manifest is of schema 1, which container runtimes take no more".to_owned());
     Manifest { digest, unsupported, ..Manifest::default() }

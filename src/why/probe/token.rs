@@ -37,7 +37,7 @@ async fn fetched(transport: &Transport, wanted: &Wanted<'_>, trail: &mut Vec<Str
             Ok(reply) => reply.status.to_string(),
             Err(trouble) => trouble.to_string(),
         };
-        trail.push(format!("{method} {} ({who}) → {end}", super::shown(&wanted.realm)));
+        trail.push(format!("{method} {} ({who}) → {end}", super::shown(&wanted.realm, None)));
         reply.map_err(Refusal::Trouble)
     };
     if let Some((user, password)) = wanted.login {

@@ -106,7 +106,8 @@ fn block(out: &mut String, group: &Group, width: usize, style: Style) {
         let text = format!("{}, {}; told apart by: {}", other.code, other.code.entry().title, other.told_by);
         out.push_str(&section(style, "or else", &text, &text, width));
     }
-    out.push_str(&section(style, "cure", &finding.cure, &finding.cure, width));
+    let cure = capitalized(&finding.cure);
+    out.push_str(&section(style, "cure", &cure, &cure, width));
     if let Some(command) = &finding.command {
         // Never wrapped, so that it can be pasted.
         writeln!(out, "{:INDENT$}{}", "", style.paint("36", command)).ok();
@@ -119,6 +120,11 @@ fn block(out: &mut String, group: &Group, width: usize, style: Style) {
         let next = next(group);
         out.push_str(&section(style, "retry", &next, &next, width));
     }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// When the kubelet tries again, and how to make it try at once.

@@ -169,7 +169,7 @@ pub(super) fn inside(case: &Case, image: &Reference, manifest: &Manifest) -> Opt
         return Some(Finding::new(Code::UNSUPPORTED, Certainty::Certain, format!("{image} cannot be run: {why}")));
     }
     if let Some(blob) = &manifest.missing_blob {
-        let sentence = format!("{} lacks a part of {image}: {blob}", image.domain);
+        let sentence = format!("{} lacks a part of {image}: {}", image.domain, words::digest(blob));
         return Some(Finding::new(Code::BLOB_MISSING, Certainty::Certain, sentence));
     }
     let (node, platforms) = (case.platform.as_ref()?, manifest.platforms.as_ref()?);

@@ -42,7 +42,7 @@ fn no_manifest(case: &Case, image: &Reference, evidence: &Evidence, tags: &[Stri
     let code = message::absent(image);
     if code == Code::NO_DIGEST {
         let digest = image.digest.as_deref().unwrap_or_default();
-        let sentence = format!("{host} has no {digest} in repository {path}");
+        let sentence = format!("{host} has no {} in repository {path}", words::digest(digest));
         let finding = Finding::new(code, Certainty::Certain, sentence);
         let current = evidence.by_tag.as_ref().and_then(|answer| match &answer.outcome {
             Outcome::Found(manifest) => manifest.digest.clone(),
@@ -50,7 +50,7 @@ fn no_manifest(case: &Case, image: &Reference, evidence: &Evidence, tags: &[Stri
         });
         let (Some(current), Some(tag)) = (current, &image.tag) else { return finding };
         let wanted = format!("{}@{current}", image.with_tag(tag));
-        let finding = finding.cured_by(format!("the tag {tag} has the digest {current} now"));
+        let finding = finding.cured_by(format!("the tag {tag} has the digest {} now", words::digest(&current)));
         return match shell::set_image(case, &wanted) {
             Some(command) => finding.command(command),
             None => finding,

@@ -59,6 +59,25 @@ pub(super) fn replace_secret(case: &Case, name: &str, server: &str) -> String {
     format!("{delete} && {}", create_secret(case, name, server))
 }
 
+/// Gives a credential another key, without anybody seeing it.
+pub(super) fn rename_key(case: &Case, secret: &str, from: &str, to: &str) -> String {
+    let (from, to) = (serde_json::json!(from), serde_json::json!(to));
+    let change = format!(
+        ".data[\".dockerconfigjson\"] |= (@base64d | fromjson | .auths[{to}] = .auths[{from}] | del(.auths[{from}]) | tojson | @base64)"
+    );
+    through_jq(case, secret, &change, "apply")
+}
+
+/// Makes a Secret anew with the right type, and the content that it has.
+pub(super) fn retype_secret(case: &Case, secret: &str) -> String {
+    through_jq(case, secret, ".type = \"kubernetes.io/dockerconfigjson\"", "replace --force")
+}
+
+fn through_jq(case: &Case, secret: &str, change: &str, verb: &str) -> String {
+    let get = kubectl(&case.subject, &format!("get secret {} -o json", quote(secret)));
+    format!("{get} | jq {} | kubectl {verb} -f -", quote(change))
+}
+
 /// Lets a ServiceAccount name a Secret; the pod is then to be made anew.
 pub(super) fn patch_account(case: &Case, secret: &str) -> String {
     let wiring = &case.wiring;

@@ -108,7 +108,9 @@ fn useless(case: &Case, image: &Reference, name: &str, secret: &k8s_openapi::api
         Ok(Content::Ignored(Ignored::Type)) => {
             let sentence =
                 format!("Secret {name} has the type {kind}, and the kubelet takes only {}", DOCKER_CONFIG_JSON.0);
-            Some(certain(Code::SECRET_TYPE, sentence)?.command(replace))
+            let has_content = secret.data.as_ref().is_some_and(|data| data.contains_key(DOCKER_CONFIG_JSON.1));
+            let command = if has_content { shell::retype_secret(case, name) } else { replace };
+            Some(certain(Code::SECRET_TYPE, sentence)?.command(command))
         }
         Ok(Content::Ignored(why)) => {
             let keys: Vec<_> = secret.data.iter().flatten().map(|(key, _)| key.clone()).collect();
@@ -141,9 +143,10 @@ fn mismatch(case: &Case, image: &Reference, secret: &str, found: &[Login]) -> Op
         ),
     };
     let sentence = format!("Secret {secret} {what}");
-    let finding = Finding::new(Code::KEY_MISMATCH, certainty, sentence).shown_by(shown);
+    let finding = Finding::new(Code::KEY_MISMATCH, certainty, sentence);
+    let finding = finding.shown_by(shown.filter(|_| found.len() > 1));
     let finding = finding.cured_by(format!("write the key as {right:?}"));
-    Some(finding.command(shell::replace_secret(case, secret, &right)))
+    Some(finding.command(shell::rename_key(case, secret, &best.key, &right)))
 }
 
 /// How much a key looks as if it were meant for the image: 0 not at all.

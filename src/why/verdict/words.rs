@@ -54,7 +54,7 @@ pub(super) fn login(facts: &Facts, now: Timestamp) -> String {
     let Facts { secret, key, username, fingerprint, .. } = facts;
     let mut text = format!("Secret {secret}, key {key:?}, user {username:?}, password sha256 {fingerprint}…");
     if let Some((at, by)) = &facts.written {
-        let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+        let by = if by.is_empty() || by == "unknown" { String::new() } else { format!(" by {by}") };
         text.push_str(&format!(", written {}{by}", when(*at, now)));
     }
     match facts.expires {
@@ -86,11 +86,28 @@ fn span(seconds: u64) -> String {
 pub(super) fn kubelets(case: &Case) -> Option<String> {
     let complaint = case.complaint.as_ref().filter(|complaint| !complaint.message.is_empty())?;
     let plain: String = complaint.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // The runtime names the image again and again before it comes to the point.
+    let plain = match plain.rsplit_once("failed to resolve reference \"") {
+        Some((_, rest)) => rest.split_once("\": ").map_or(rest, |(_, point)| point).to_owned(),
+        None => plain,
+    };
+    let reason = match plain.starts_with(&complaint.reason) {
+        true => String::new(),
+        false => format!(" {}", complaint.reason),
+    };
     let message = match plain.char_indices().nth(LONGEST_MESSAGE) {
         Some((at, _)) => format!("{}…", &plain[..at]),
         None => plain,
     };
-    Some(format!("the kubelet says {}: {}", complaint.reason, message.trim()))
+    Some(format!("the kubelet says{reason}: {}", message.trim()))
+}
+
+/// A digest by its beginning.
+pub(super) fn digest(digest: &str) -> String {
+    match digest.char_indices().nth(19) {
+        Some((at, _)) => format!("{}…", &digest[..at]),
+        None => digest.to_owned(),
+    }
 }
 
 /// "a, b and c"
