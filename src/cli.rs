@@ -1,6 +1,6 @@
 //! The command line: what can be asked for. One file per subcommand does it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ mod rbac;
 mod render;
 mod run;
 mod schema;
+mod why;
 mod yaml;
 
 /// Keeps short-lived registry pull credentials fresh in Kubernetes namespaces.
@@ -84,6 +85,9 @@ enum Command {
     /// Print the least RBAC roles that this configuration needs
     #[command(after_help = "Example:\n  pullmint rbac --config ./config --namespace pullmint | kubectl apply -f -")]
     Rbac(rbac::RbacArgs),
+    /// Tell why images do not pull: the cause, what shows it, and the cure
+    #[command(after_help = why::EXAMPLES)]
+    Why(why::WhyArgs),
     /// Print what the configuration files may hold: the JSON Schema, or the reference of all keys
     #[command(after_help = "Examples:\n  pullmint schema > pullmint.schema.json\n  pullmint schema --explain renew_at")]
     Schema(schema::SchemaArgs),
@@ -117,6 +121,19 @@ impl From<Outcome> for ExitCode {
 }
 
 impl Cli {
+    /// Reads the command line. Under the name `kubectl-why`, kubectl's way to plugins, it is that of `pullmint why`.
+    #[must_use]
+    pub fn read() -> Self {
+        let mut args: Vec<_> = std::env::args_os().collect();
+        let is_plugin = args.first().is_some_and(|name| {
+            Path::new(name).file_stem().is_some_and(|stem| stem == "kubectl-why" || stem == "kubectl_why")
+        });
+        if is_plugin {
+            args.insert(1, "why".into());
+        }
+        Self::parse_from(args)
+    }
+
     /// Does what was asked for. Results go to standard output, messages to standard error.
     #[must_use]
     pub fn execute(self) -> ExitCode {
@@ -141,6 +158,7 @@ impl Cli {
             Command::Check(args) => runtime.block_on(check::check(&args)),
             Command::Render(args) => runtime.block_on(render::render(&args)),
             Command::Rbac(args) => rbac::rbac(&args),
+            Command::Why(args) => runtime.block_on(why::why(&args)),
             Command::Schema(args) => schema::schema(&args),
             Command::Completions(args) => completions::completions(&args),
         };

@@ -1,5 +1,6 @@
 //! The way to the API server, and pullmint's own place there.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ pub enum ClusterError {
     /// Neither a kubeconfig nor a Pod's ServiceAccount.
     #[error("found no cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a Pod's ServiceAccount")]
     NoCluster(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The kubeconfig that was asked for.
+    #[error("could not read the kubeconfig")]
+    Kubeconfig(#[source] kube::config::KubeconfigError),
     /// The configuration cannot be used.
     #[error("could not use the cluster's configuration")]
     Client(#[source] kube::Error),
@@ -56,14 +60,35 @@ impl std::fmt::Debug for Cluster {
 /// # Errors
 /// [`ClusterError`].
 pub async fn connect(clock: &Arc<dyn Clock>, pulses: &Pulses) -> Result<Cluster, ClusterError> {
-    let config = match Kubeconfig::read() {
-        Ok(kubeconfig) => {
+    connect_to(None, None, clock, pulses).await
+}
+
+/// The same with a kubeconfig or a context of it that the user chose.
+///
+/// # Errors
+/// [`ClusterError`].
+pub async fn connect_to(
+    file: Option<&Path>,
+    context: Option<&str>,
+    clock: &Arc<dyn Clock>,
+    pulses: &Pulses,
+) -> Result<Cluster, ClusterError> {
+    let kubeconfig = match file {
+        Some(file) => Kubeconfig::read_from(file),
+        None => Kubeconfig::read(),
+    };
+    let config = match kubeconfig {
+        Ok(mut kubeconfig) => {
+            if let Some(context) = context {
+                kubeconfig.current_context = Some(context.to_owned());
+            }
             let proxy = own_proxy(&kubeconfig);
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
             let mut config = config.map_err(|error| ClusterError::NoCluster(error.into()))?;
             config.proxy_url = proxy.and_then(|proxy| proxy.parse().ok());
             config
         }
+        Err(error) if file.is_some() || context.is_some() => return Err(ClusterError::Kubeconfig(error)),
         Err(_) => {
             let mut config = Config::incluster().map_err(|error| ClusterError::NoCluster(error.into()))?;
             config.proxy_url = None;

@@ -53,6 +53,7 @@ pub mod state;
 pub mod status;
 pub mod sync;
 pub mod telemetry;
+pub mod why;
 
 /// Closes the process to others of the same user: no core dump, no ptrace, so that credentials in memory stay there.
 ///

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use pullmint::cli::Cli;
 
 fn main() -> ExitCode {
     pullmint::harden();
-    Cli::parse().execute()
+    Cli::read().execute()
 }

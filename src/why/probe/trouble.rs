@@ -1,0 +1,73 @@
+//! Why a request got no answer, told by the types of the errors below it.
+
+use std::error::Error;
+use std::io;
+
+use rustls::{CertificateError, InvalidMessage};
+
+use super::guard::{Forbidden, NoAddress};
+use crate::why::answer::{Flaw, Trouble};
+
+/// Classifies an error of the HTTP client.
+pub(super) fn of(error: &reqwest::Error) -> Trouble {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(trouble) = known(error) {
+            return trouble;
+        }
+        cause = error.source();
+    }
+    if error.is_timeout() {
+        return Trouble::Timeout;
+    }
+    let mut deepest: &dyn Error = error;
+    while let Some(error) = deepest.source() {
+        deepest = error;
+    }
+    Trouble::Other(deepest.to_string())
+}
+
+fn known(error: &(dyn Error + 'static)) -> Option<Trouble> {
+    if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
+        return Some(Trouble::Forbidden(forbidden.0.to_string()));
+    }
+    if error.is::<NoAddress>() {
+        return Some(Trouble::Dns);
+    }
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(tls(error));
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        // The standard library hides the error inside from `source`.
+        if let Some(inside) = error.get_ref().and_then(|inside| inside.downcast_ref::<rustls::Error>()) {
+            return Some(tls(inside));
+        }
+        return match error.kind() {
+            io::ErrorKind::ConnectionRefused => Some(Trouble::Refused),
+            io::ErrorKind::TimedOut => Some(Trouble::Timeout),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::UnexpectedEof => {
+                Some(Trouble::Reset)
+            }
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+                Some(Trouble::Other("there is no route to it".to_owned()))
+            }
+            _ => None,
+        };
+    }
+    // The tunnel's own type is private.
+    error.to_string().starts_with("tunnel error").then_some(Trouble::Proxy)
+}
+
+fn tls(error: &rustls::Error) -> Trouble {
+    match error {
+        rustls::Error::InvalidCertificate(error) => Trouble::Certificate(match error {
+            CertificateError::UnknownIssuer => Flaw::UnknownIssuer,
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Flaw::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Flaw::NotYetValid,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Flaw::WrongName,
+            _ => Flaw::Other,
+        }),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Trouble::PlainHttp,
+        error => Trouble::Tls(format!("TLS: {error}")),
+    }
+}

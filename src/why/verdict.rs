@@ -1,0 +1,114 @@
+//! The verdict: what was found out, weighed. Pure.
+//!
+//! What was seen at the registry outweighs what the kubelet's message says; the message decides where the registry
+//! cannot be asked, or gives here what it does not give to the node.
+
+use jiff::Timestamp;
+
+use crate::why::answer::{Answer, Outcome};
+use crate::why::case::{Case, Complaint};
+use crate::why::catalogue::Code;
+use crate::why::evidence::Evidence;
+use crate::why::finding::{Certainty, Finding};
+use crate::why::message;
+use crate::why::reference::Reference;
+
+mod credential;
+mod here;
+mod registry;
+mod shell;
+mod wiring;
+mod words;
+
+/// The causes of a case, the foremost first. None: it pulls, as far as can be told.
+#[must_use]
+pub fn judge(case: &Case, evidence: &Evidence, now: Timestamp) -> Vec<Finding> {
+    let image = match &case.reference {
+        Ok(image) => image,
+        Err(invalid) => return vec![here::invalid(case, invalid)],
+    };
+    let complaint = case.complaint.as_ref();
+    let heard = complaint.and_then(|complaint| message::heard(&complaint.message, image));
+    if complaint.is_some_and(|complaint| complaint.reason == "ErrImageNeverPull") {
+        return vec![here::never_pulled(case)];
+    }
+    if let Some(broken) = &evidence.broken {
+        return vec![wiring::broken(case, broken)];
+    }
+    // The node's own troubles, whatever the registry says.
+    if let Some(code) = heard.filter(|code| here::is_nodes_own(*code)) {
+        return vec![here::told(case, image, code, "")];
+    }
+    if complaint.is_some_and(|complaint| complaint.reason == "SignatureValidationFailed") {
+        return vec![here::told(case, image, Code::POLICY, "")];
+    }
+    let mut findings = if let Some(opened) = evidence.opened() {
+        here::opened(case, image, evidence, opened, heard)
+    } else if let Some(foremost) = foremost(evidence) {
+        match &foremost.outcome {
+            Outcome::Unreachable(_) | Outcome::Odd(_) => {
+                unasked(case, image, foremost, heard).unwrap_or_else(|| registry::silent(case, image, foremost))
+            }
+            Outcome::Missing(missing) => registry::missing(case, image, evidence, missing),
+            Outcome::Throttled(..) | Outcome::Failing(_) => registry::refused(image, foremost),
+            _ => credential::refused(case, image, evidence, now),
+        }
+    } else {
+        offline(case, image, heard)
+    };
+    for finding in &mut findings {
+        finding.evidence.extend(words::kubelets(case));
+    }
+    findings
+}
+
+/// The answer that says most: what is missing, then what passes, then the first of the pod's credentials.
+fn foremost(evidence: &Evidence) -> Option<&Answer> {
+    let rank = |answer: &Answer| match answer.outcome {
+        Outcome::Missing(_) => 0,
+        Outcome::Throttled(..) => 1,
+        Outcome::Denied(_) | Outcome::LoginRefused(_) | Outcome::Found(_) => 2,
+        Outcome::Failing(_) => 3,
+        Outcome::Unreachable(_) | Outcome::Odd(_) => 4,
+    };
+    evidence.tried.iter().map(|tried| tried.answer.as_ref()).min_by_key(|answer| rank(answer))
+}
+
+/// The registry cannot be asked from here, but the node has reached it: its message speaks of something else.
+fn unasked(case: &Case, image: &Reference, answer: &Answer, heard: Option<Code>) -> Option<Vec<Finding>> {
+    let code = heard.filter(|code| !here::is_of_the_way(*code))?;
+    let note = format!("{} could not be asked from here: {}", image.domain, words::outcome(&answer.outcome));
+    Some(by_message(case, image, code, &note))
+}
+
+fn offline(case: &Case, image: &Reference, heard: Option<Code>) -> Vec<Finding> {
+    match (heard, &case.complaint) {
+        (Some(code), _) => by_message(case, image, code, "the registry was not asked"),
+        (None, Some(_)) => {
+            wiring::faults(case, image).into_iter().take(1).chain([here::unknown(case, image)]).take(1).collect()
+        }
+        (None, None) => wiring::faults(case, image),
+    }
+}
+
+/// By the message alone. Where it speaks of credentials, the wiring tells more than the message.
+fn by_message(case: &Case, image: &Reference, code: Code, note: &str) -> Vec<Finding> {
+    let is_about_credentials =
+        [Code::NO_PERMISSION, Code::ANONYMOUS, Code::WRONG_CREDENTIAL, Code::NO_REPOSITORY].contains(&code);
+    let faults = if is_about_credentials { wiring::faults(case, image) } else { Vec::new() };
+    if !faults.is_empty() {
+        return faults;
+    }
+    let mut finding = here::told(case, image, code, note);
+    if code == Code::NO_PERMISSION || code == Code::ANONYMOUS {
+        finding.certainty = Certainty::Possible;
+        finding =
+            finding.or_else(Code::NO_REPOSITORY, "whether the repository exists: ask without --offline, or its owner");
+    }
+    vec![finding]
+}
+
+/// Whether the kubelet has already said that it failed.
+fn has_failed(complaint: Option<&Complaint>) -> bool {
+    complaint.is_some_and(|complaint| !complaint.reason.is_empty())
+}

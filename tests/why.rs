@@ -1,0 +1,18 @@
+//! `pullmint why` against the real parts: the kubelet's own code, real pods on a real node, registries good and bad.
+
+#[path = "why/bed.rs"]
+mod bed;
+#[path = "why/command.rs"]
+mod command;
+#[path = "why/figures.rs"]
+mod figures;
+#[path = "why/hostile.rs"]
+mod hostile;
+#[path = "why/oracle.rs"]
+mod oracle;
+#[path = "why/pages.rs"]
+mod pages;
+#[path = "why/pods.rs"]
+mod pods;
+#[path = "why/registry.rs"]
+mod registry;
