@@ -122,10 +122,15 @@ impl StateSecret {
     /// Saves whenever a keeper has published something new, for ever.
     pub async fn keep(self, registries: Kept) {
         let mut renewals = publications(registries.iter().map(|(_, slot)| slot.clone()));
+        let mut saved = None;
         loop {
-            while let Err(error) = self.save(&registries).await {
-                warn!(secret = NAME, %error, "could not save the state; a restart would mint anew");
-                tokio::time::sleep(error.patience()).await;
+            let marks = marks(&registries);
+            if saved.as_ref() != Some(&marks) {
+                while let Err(error) = self.save(&registries).await {
+                    warn!(secret = NAME, %error, "could not save the state; a restart would mint anew");
+                    tokio::time::sleep(error.patience()).await;
+                }
+                saved = Some(marks);
             }
             if renewals.next().await.is_none() {
                 return std::future::pending().await;
@@ -206,6 +211,15 @@ impl StateError {
             Self::Failed(_) => RETRY,
         }
     }
+}
+
+/// By what one sees, without passwords, that there is something new to save.
+fn marks(registries: &Kept) -> Vec<(RegistryName, Option<Timestamp>, usize)> {
+    let mark = |(registry, slot): &(Registry, watch::Receiver<Slot>)| {
+        let slot = slot.borrow();
+        (registry.name.clone(), slot.current.as_ref().map(|minted| minted.minted_at), slot.retired.len())
+    };
+    registries.iter().map(mark).collect()
 }
 
 async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, StateError> {

@@ -137,6 +137,16 @@ impl Plan {
         self.claims.iter().filter(move |claim| claim.secret == *name).map(|claim| &claim.registry)
     }
 
+    /// The Secrets that somebody claims.
+    pub fn claimed_secrets(&self) -> impl Iterator<Item = &String> {
+        self.secrets.iter().filter(|name| self.claims.iter().any(|claim| claim.secret == **name))
+    }
+
+    /// The ServiceAccounts that somebody claims.
+    pub fn claimed_accounts(&self) -> impl Iterator<Item = &String> {
+        self.accounts.iter().filter(|name| self.claims.iter().any(|claim| claim.service_accounts.contains(name)))
+    }
+
     fn members(&self, secret: usize, picks: &Picks) -> impl Iterator<Item = usize> {
         let name = &self.secrets[secret];
         let claims = self.claims.iter().zip(picks).enumerate();

@@ -106,10 +106,12 @@ impl Syncer {
 
     /// Whether absence means something everywhere. Of a name that nobody claims any more nobody waits for.
     fn is_listed(&self) -> bool {
-        let claimed = |place: usize| self.plan.registries(place).next().is_some();
+        let place = |names: &[String], name: &String| names.iter().position(|other| other == name);
+        let secrets = self.plan.claimed_secrets().filter_map(|name| place(&self.plan.secrets, name));
+        let accounts = self.plan.claimed_accounts().filter_map(|name| place(&self.plan.accounts, name));
         self.namespaces.is_listed()
-            && self.secrets.iter().enumerate().all(|(place, table)| table.is_listed() || !claimed(place))
-            && self.accounts.iter().all(Table::is_listed)
+            && secrets.map(|place| &self.secrets[place]).all(Table::is_listed)
+            && accounts.map(|place| &self.accounts[place]).all(Table::is_listed)
     }
 
     /// Everything has been looked at: tells which credentials are everywhere now.

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use crate::clock::Clock;
-use crate::pulse::{self, Pulses};
+use crate::pulse::{self, Pulse, Pulses};
 use crate::sync::Setting;
 use crate::sync::desired::Plan;
 
@@ -65,6 +65,8 @@ pub(super) struct Sources {
     pulses: Pulses,
     deaf_after: Duration,
     changes: SelectAll<BoxStream<'static, Change>>,
+    /// The watches that count as signs of life: those whose objects somebody still claims.
+    heard: BTreeMap<String, Pulse>,
     namespaces: Option<AbortHandle>,
     secrets: usize,
     accounts: usize,
@@ -79,6 +81,7 @@ impl Sources {
             pulses: pulses.clone(),
             deaf_after: setting.deaf_after,
             changes: SelectAll::new(),
+            heard: BTreeMap::new(),
             namespaces: None,
             secrets: 0,
             accounts: 0,
@@ -100,6 +103,20 @@ impl Sources {
             self.changes.push(self.account(place, &plan.accounts[place]));
         }
         (self.secrets, self.accounts) = (plan.secrets.len(), plan.accounts.len());
+        self.listen_to(plan);
+    }
+
+    /// Of a name that nobody claims any more the watch may break for good, when the roles follow the configuration.
+    fn listen_to(&mut self, plan: &Plan) {
+        let secrets = plan.claimed_secrets().map(|name| format!("secrets {name}"));
+        let accounts = plan.claimed_accounts().map(|name| format!("serviceaccounts {name}"));
+        let mut before = std::mem::take(&mut self.heard);
+        for what in secrets.chain(accounts).chain(["namespaces".to_owned()]) {
+            let name = pulse::watch_name(&what);
+            let known = before.remove(&name);
+            let pulse = known.unwrap_or_else(|| self.pulses.start(&name, self.deaf_after, self.clock.now()));
+            self.heard.insert(name, pulse);
+        }
     }
 
     /// The next change at any of them.
@@ -145,12 +162,11 @@ impl Sources {
         K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
         F: Fn(K) -> Change + Send + 'static,
     {
-        let clock = Arc::clone(&self.clock);
-        let pulse = self.pulses.start(pulse::watch_name(&what), self.deaf_after, clock.now());
+        let (clock, pulses, name) = (Arc::clone(&self.clock), self.pulses.clone(), pulse::watch_name(&what));
         let events = watch::watcher(api, config).backoff(DefaultBackoff::default());
         let changes = events.filter_map(move |event| {
             if event.is_ok() {
-                pulse.beat(clock.now());
+                pulses.heard(&name, clock.now());
             }
             let change = match event {
                 Ok(watcher::Event::Init) => Some(Change::Begin(source)),
