@@ -144,6 +144,7 @@ async fn the_entry_is_taken_back_when_the_namespace_leaves_the_selection() {
     bed.label_namespace("undone-0", "pull", None).await;
     let account = bed.until_listed("undone-0", "undone-sa", &["theirs"]).await;
     assert_eq!(account.metadata.annotations, None, "no trace is left");
+    bed.until_no_secret("undone-0", "pull-undone").await;
     bed.assert_at_rest(syncer, &[&ecr]).await;
 }
 
