@@ -12,6 +12,14 @@ async fn helm_finds_nothing_to_complain_of() {
     }
 }
 
+#[test]
+fn the_chart_is_of_the_same_version_as_the_program() {
+    let chart = std::fs::read_to_string(format!("{CHART}/Chart.yaml")).expect("a chart");
+    let chart: Value = serde_saphyr::from_str(&chart).expect("YAML");
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["version"], chart["appVersion"]);
+}
+
 #[tokio::test]
 async fn values_that_cannot_be_meant_are_refused_in_words() {
     for (set, words) in [

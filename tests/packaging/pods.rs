@@ -1,5 +1,6 @@
 //! The image under the chart's own confinement: a real kubelet, its own address, the restricted profile enforced.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,7 +45,6 @@ impl Installation {
             },
             "secretFiles": {"aws": "aws-identity"},
             "configFiles": {"company-ca": "company-ca"},
-            "restartOnConfigChange": true,
             "extraEnv": [
                 {"name": "HTTPS_PROXY", "value": stage.internet.proxy_url()},
                 // What the webhook of EKS injects.
@@ -97,19 +97,30 @@ impl Installation {
         self.stage.world.node.as_ref().expect("a node")
     }
 
-    /// Every pod has its metrics, and one of them leads.
-    async fn shows_itself_at_every_pods_address(&self) {
+    async fn upgrade(&self) {
+        let upgraded = self.helm("upgrade").await;
+        assert!(upgraded.ok, "{}{}\n{}", upgraded.out, upgraded.err, self.logs());
+    }
+
+    /// The names and addresses of pullmint's pods.
+    async fn pods(&self) -> BTreeSet<(String, String)> {
         let pods = Api::<Pod>::namespaced(self.client.clone(), HOME);
         let pods = pods.list(&ListParams::default().labels("app.kubernetes.io/name=pullmint")).await.expect("pods");
+        let address = |pod: &Pod| pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_default();
+        pods.iter().map(|pod| (pod.name_any(), address(pod))).collect()
+    }
+
+    /// Every pod has its metrics, and one of two leads.
+    async fn tells_who_leads(&self) {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut leaders = 0;
-        for pod in &pods {
-            let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).expect("an address");
+        let mut told = Vec::new();
+        for (_, address) in self.pods().await {
             let metrics = http.get(format!("http://{address}:8080/metrics")).send().await.expect("an answer");
             let metrics = metrics.text().await.expect("a text");
-            leaders += metrics.lines().filter(|line| *line == "pullmint_leader 1.0").count();
+            told.extend(metrics.lines().filter(|line| line.starts_with("pullmint_leader ")).map(str::to_owned));
         }
-        assert_eq!((pods.items.len(), leaders), (2, 1));
+        told.sort();
+        assert_eq!(told, ["pullmint_leader 0.0", "pullmint_leader 1.0"]);
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Secret {
@@ -175,7 +186,8 @@ async fn the_image_serves_from_confined_pods_through_an_upgrade_and_leaves_as_th
 
 async fn live(installation: &mut Installation) {
     comes_up_and_serves(installation).await;
-    is_upgraded_without_a_gap(installation).await;
+    takes_up_a_changed_configuration_by_itself(installation).await;
+    is_replaced_without_a_gap(installation).await;
     leaves(installation).await;
 }
 
@@ -192,23 +204,38 @@ async fn comes_up_and_serves(installation: &Installation) {
         account.image_pull_secrets?.into_iter().find(|secret| secret.name == "pullmint-ecr")
     };
     installation.until("a ServiceAccount that names the Secret", names_it).await;
-    installation.shows_itself_at_every_pods_address().await;
+    installation.tells_who_leads().await;
     let tested = installation.run(Program::Helm, &["test", "pullmint", "--namespace", HOME]).await;
     assert!(tested.ok, "{}{}\n{}", tested.out, tested.err, installation.logs());
 }
 
-async fn is_upgraded_without_a_gap(installation: &mut Installation) {
-    let before = installation.secret("team-0", "pullmint-ecr").await;
-    let mints = installation.stage.clouds.mints(Service::Ecr);
+async fn takes_up_a_changed_configuration_by_itself(installation: &mut Installation) {
+    let before = installation.pods().await;
     installation.values["registries"]["public"] = json!({"provider": "ecr-public"});
-    let upgraded = installation.helm("upgrade").await;
-    assert!(upgraded.ok, "{}{}\n{}", upgraded.out, upgraded.err, installation.logs());
+    installation.upgrade().await;
     installation.secret("team-0", "pullmint-public").await;
-    // The new pods took the credential over from the old ones.
+    assert_eq!(installation.pods().await, before);
+}
+
+async fn is_replaced_without_a_gap(installation: &mut Installation) {
+    let before = (installation.pods().await, installation.secret("team-0", "pullmint-ecr").await);
+    let minted = |installation: &Installation| {
+        [Service::Ecr, Service::EcrPublic].map(|service| installation.stage.clouds.mints(service))
+    };
+    let mints = minted(installation);
+    installation.values["restartOnConfigChange"] = json!(true);
+    installation.values["settings"]["concurrency"] = json!(8);
+    installation.upgrade().await;
+    let replaced = async || {
+        let pods = installation.pods().await;
+        (pods.len() == 2 && pods.is_disjoint(&before.0)).then_some(())
+    };
+    installation.until("two other pods", replaced).await;
+    // The new pods took the credentials over from the old ones.
     let after = installation.secret("team-0", "pullmint-ecr").await;
-    assert_eq!(before.metadata.uid, after.metadata.uid);
-    assert_eq!(password(&before, ECR_HOST), password(&after, ECR_HOST));
-    assert_eq!(installation.stage.clouds.mints(Service::Ecr), mints);
+    assert_eq!(before.1.metadata.uid, after.metadata.uid);
+    assert_eq!(password(&before.1, ECR_HOST), password(&after, ECR_HOST));
+    assert_eq!(minted(installation), mints);
 }
 
 async fn leaves(installation: &Installation) {

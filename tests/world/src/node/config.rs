@@ -85,6 +85,8 @@ pub(super) fn kubelet(dir: &Path, socket: &Path, port: u16) -> Value {
         "enforceNodeAllocatable": [],
         "failSwapOn": false,
         "makeIPTablesUtilChains": false,
+        // Changed ConfigMaps reach their pods within seconds.
+        "syncFrequency": "1s",
         "localStorageCapacityIsolation": false,
         "evictionHard": {},
         "serializeImagePulls": false,
