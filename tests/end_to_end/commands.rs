@@ -93,7 +93,7 @@ async fn run_waits_for_an_api_server_that_does_not_answer_and_ends_at_a_signal_e
     let file = std::fs::File::create(log).expect("a log");
     command.env("KUBECONFIG", kubeconfig.expect("a kubeconfig")).stderr(file);
     let mut child = command.spawn().expect("a start");
-    scene.until_said(&["WARN", "could not reach the lease; trying again"]).await;
+    scene.until_said(&["WARN", "the lease is out of reach; trying again"]).await;
     let pid = Pid::from_raw(child.id().expect("an id").cast_signed()).expect("an id");
     kill_process(pid, Signal::TERM).expect("a signal");
     let status = tokio::time::timeout(Duration::from_secs(5), child.wait()).await.expect("an end in time");

@@ -5,12 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
-use world::process::Process;
-use world::{Node, Stage, Surroundings};
+use world::process::{Launch, Process};
+use world::{FaultProxy, Node, Stage, Surroundings};
 
 /// The longest that anything may take that is not told to take its time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,12 +75,7 @@ impl Scene {
         let client = stage.world.control_plane.client().await.expect("a client");
         world::create_namespaces(&client, name, namespaces, &[]).await.expect("namespaces");
         let scene = Self { name, stage, around, client };
-        scene.configure(
-            "pullmint.toml",
-            &format!(
-                "ca_file = \"{{ca_file}}\"\nnamespaces.include = [\"{name}-*\"]\nadmin.listen = \"127.0.0.1:0\"\n"
-            ),
-        );
+        scene.configure_all("");
         scene
     }
 
@@ -92,6 +89,17 @@ impl Scene {
         self.around.configure(name, toml).expect("a file");
     }
 
+    /// Writes what holds for all registries: what every scene has, and more.
+    pub(crate) fn configure_all(&self, more: &str) {
+        self.configure("pullmint.toml", &self.common(more));
+    }
+
+    /// The text of `pullmint.toml`, to be filled.
+    pub(crate) fn common(&self, more: &str) -> String {
+        let include = format!("namespaces.include = [\"{}-*\"]", self.name);
+        format!("ca_file = \"{{ca_file}}\"\n{include}\nadmin.listen = \"127.0.0.1:0\"\n{more}")
+    }
+
     /// `pullmint run`, until dropped. It is what it logs that `words` are of.
     pub(crate) fn run(&self) -> Process {
         self.run_with(&[])
@@ -100,6 +108,23 @@ impl Scene {
     pub(crate) fn run_with(&self, args: &[&str]) -> Process {
         let args = [&["run"], args].concat();
         self.around.pullmint("pullmint", Path::new(PROGRAM), &args).start().expect("pullmint starts")
+    }
+
+    /// One of several: the others know it by this name, and its log is `NAME.log`.
+    pub(crate) fn run_as(&self, name: &str) -> Process {
+        self.named(name).start().expect("pullmint starts")
+    }
+
+    /// The same, with a way to the API server that can break.
+    pub(crate) async fn run_behind_a_proxy(&self, name: &str) -> (FaultProxy, Process) {
+        let proxy = FaultProxy::start(&self.stage.world.control_plane.url()).await.expect("a proxy");
+        let kubeconfig = self.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig");
+        (proxy, self.named(name).env("KUBECONFIG", kubeconfig).start().expect("pullmint starts"))
+    }
+
+    /// The same, to be started.
+    pub(crate) fn named(&self, name: &str) -> Launch {
+        self.around.pullmint(name, Path::new(PROGRAM), &["run", "--identity", name])
     }
 
     /// A command with the configuration, to be started.
@@ -116,6 +141,25 @@ impl Scene {
 
     pub(crate) async fn secret(&self, namespace: &str, name: &str) -> Option<Secret> {
         Api::<Secret>::namespaced(self.client.clone(), namespace).get_opt(name).await.expect("an answer")
+    }
+
+    /// The Secrets of this name in all namespaces that pullmint serves.
+    pub(crate) async fn copies(&self, name: &str) -> Vec<Secret> {
+        let all = Api::<Secret>::all(self.client.clone());
+        let mut copies = all.list(&named(name)).await.expect("an answer").items;
+        copies.retain(|copy| self.serves(copy));
+        copies
+    }
+
+    /// How many there are.
+    pub(crate) async fn count(&self, name: &str) -> usize {
+        let all = Api::<Secret>::all(self.client.clone());
+        let copies = all.list_metadata(&named(name)).await.expect("an answer");
+        copies.iter().filter(|copy| self.serves(*copy)).count()
+    }
+
+    fn serves(&self, object: &impl ResourceExt) -> bool {
+        object.namespace().and_then(|it| it.strip_prefix(self.name).map(|rest| rest.starts_with('-'))) == Some(true)
     }
 
     /// Waits for a Secret.
@@ -135,16 +179,49 @@ impl Scene {
 
     /// Waits until something has been logged.
     pub(crate) async fn until_said(&self, words: &[&str]) -> String {
+        self.until_said_by("pullmint", words).await
+    }
+
+    /// Waits until the pullmint of this name has logged something.
+    pub(crate) async fn until_said_by(&self, name: &str, words: &[&str]) -> String {
         let said = async || {
-            let log = self.log();
+            let log = self.log_of(name);
             log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
         };
-        self.until(&format!("a log line with {words:?}"), PATIENCE, said).await
+        self.until(&format!("{name} to log a line with {words:?}"), PATIENCE, said).await
     }
 
     /// What `pullmint run` has logged so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.around.dir().join("pullmint.log")).unwrap_or_default()
+        self.log_of("pullmint")
+    }
+
+    /// What the pullmint of this name has logged so far.
+    pub(crate) fn log_of(&self, name: &str) -> String {
+        std::fs::read_to_string(self.around.dir().join(format!("{name}.log"))).unwrap_or_default()
+    }
+
+    /// The ends of all logs, for a test that fails.
+    fn last_words(&self) -> String {
+        let files = std::fs::read_dir(self.around.dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut logs: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "log")).collect();
+        logs.sort();
+        let end = |path: &std::path::PathBuf| {
+            let log = std::fs::read_to_string(path).unwrap_or_default();
+            let skipped = log.lines().count().saturating_sub(60);
+            let lines: Vec<_> = log.lines().skip(skipped).collect();
+            format!("{}:\n{}\n", path.display(), lines.join("\n"))
+        };
+        logs.iter().map(end).collect()
+    }
+
+    /// Asks the pullmint of this name for its status, its page or its metrics.
+    pub(crate) async fn ask(&self, name: &str, path: &str) -> String {
+        let line = self.until_said_by(name, &["serving metrics, health and status"]).await;
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("address=")).expect("an address");
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let answer = client.get(format!("http://{address}{path}")).send().await.expect("an answer");
+        answer.text().await.expect("a text")
     }
 
     /// Asks until there is an answer; without one in time, the test fails with pullmint's log.
@@ -159,7 +236,7 @@ impl Scene {
         };
         match tokio::time::timeout(within, asking).await {
             Ok(answer) => answer,
-            Err(_) => panic!("not within {} s: {what}; pullmint said:\n{}", within.as_secs(), self.log()),
+            Err(_) => panic!("not within {} s: {what}; pullmint said:\n{}", within.as_secs(), self.last_words()),
         }
     }
 
@@ -176,6 +253,29 @@ impl Scene {
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         Some(if output.status.success() { Ok(()) } else { Err(error) })
     }
+}
+
+fn named(name: &str) -> ListParams {
+    ListParams::default().fields(&format!("metadata.name={name}"))
+}
+
+/// Sends a signal to a running pullmint.
+pub(crate) fn signal(process: &Process, signal: Signal) {
+    let pid = process.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("an id");
+    kill_process(pid, signal).expect("a signal");
+}
+
+/// Waits for a pullmint's end, and tells its exit code.
+pub(crate) async fn end_of(process: &mut Process, within: Duration) -> Option<i32> {
+    let ended = async {
+        loop {
+            if let Some(status) = process.status() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(within, ended).await.expect("an end in time")
 }
 
 /// A command without configuration, cluster or clouds.

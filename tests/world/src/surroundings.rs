@@ -53,6 +53,18 @@ impl Surroundings {
         &self.kubeconfig
     }
 
+    /// The same identity's kubeconfig with another server address, such as that of a proxy in front of the API server.
+    pub fn kubeconfig_via(&self, server: &str) -> Result<PathBuf> {
+        let what = || format!("writing a kubeconfig for {server}");
+        let text = fs::read_to_string(&self.kubeconfig).context(what)?;
+        let mut kubeconfig: serde_json::Value = serde_json::from_str(&text).context(what)?;
+        kubeconfig["clusters"][0]["cluster"]["server"] = server.into();
+        let path =
+            self.dir.join(format!("via-{}.kubeconfig", server.replace(|c: char| !c.is_ascii_alphanumeric(), "-")));
+        fs::write(&path, kubeconfig.to_string()).context(what)?;
+        Ok(path)
+    }
+
     /// Where logs and files lie.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -63,9 +75,14 @@ impl Surroundings {
         &self.config
     }
 
-    /// Writes one file of the configuration. In its text `{hub_password}`, `{hub_org_token}` and so on stand for
-    /// the paths of [`seed::Files`], and `{ca_file}` for the test CA.
+    /// Writes one file of the configuration, as [`Surroundings::fill`] fills it.
     pub fn configure(&self, name: &str, toml: &str) -> Result<()> {
+        fs::write(self.config.join(name), self.fill(toml)).context(|| format!("writing {name}"))
+    }
+
+    /// In a text of the configuration `{hub_password}`, `{hub_org_token}` and so on stand for the paths of
+    /// [`seed::Files`], and `{ca_file}` for the test CA.
+    pub fn fill(&self, toml: &str) -> String {
         let files = &self.files;
         let mut text = toml.to_owned();
         for (key, path) in [
@@ -79,8 +96,7 @@ impl Surroundings {
         ] {
             text = text.replace(key, &path.display().to_string());
         }
-        text = text.replace("{ca_file}", &self.internet.ca_file().display().to_string());
-        fs::write(self.config.join(name), text).context(|| format!("writing {name}"))
+        text.replace("{ca_file}", &self.internet.ca_file().display().to_string())
     }
 
     /// Takes over the examples of a directory as they are, but for the path of the one secret file and the test CA.
