@@ -57,7 +57,7 @@ where
         Box::pin(async move {
             let answer = answer.await?;
             let Some(watch) = watch.filter(|_| answer.status().is_success()) else { return Ok(answer) };
-            pulses.heard(&watch, clock.now());
+            // That it was opened is no sign of life: behind a broken way it may be opened for ever and bring nothing.
             Ok(answer.map(|body| {
                 let heard = body.map_frame(move |frame| {
                     pulses.heard(&watch, clock.now());

@@ -13,6 +13,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
+use futures::StreamExt;
 use http::{StatusCode, request::Parts};
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -52,6 +53,7 @@ pub struct HttpProxy {
     address: SocketAddr,
     rule: Arc<Mutex<Rule>>,
     released: watch::Sender<bool>,
+    deaf: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -61,6 +63,7 @@ struct Shared {
     tls: TlsConnector,
     rule: Arc<Mutex<Rule>>,
     released: watch::Receiver<bool>,
+    deaf: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for HttpProxy {
@@ -81,11 +84,13 @@ impl HttpProxy {
         let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let rule: Arc<Mutex<Rule>> = Arc::new(Mutex::new(Box::new(|_| Answer::Pass)));
         let (released, told) = watch::channel(false);
+        let (deaf, deafened) = watch::channel(false);
         let shared = Shared {
             upstream: plane.url().trim_start_matches("https://").to_owned(),
             tls: TlsConnector::from(Arc::new(tls)),
             rule: Arc::clone(&rule),
             released: told,
+            deaf: deafened,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.context(what)?;
         let address = listener.local_addr().context(what)?;
@@ -93,7 +98,7 @@ impl HttpProxy {
         let task = tokio::spawn(async move {
             axum::serve(listener, app).await.ok();
         });
-        Ok(Self { address, rule, released, task })
+        Ok(Self { address, rule, released, deaf, task })
     }
 
     /// Where it listens.
@@ -109,6 +114,12 @@ impl HttpProxy {
     /// Lets go of the answers that were held back, and of those to come.
     pub fn release(&self) {
         self.released.send_replace(true);
+    }
+
+    /// Makes watches deaf: they stay open, those to come are opened too, and nothing comes on any. All else is answered.
+    /// One that has lost something to it stays silent for ever.
+    pub fn deafen(&self, deaf: bool) {
+        self.deaf.send_replace(deaf);
     }
 }
 
@@ -128,6 +139,7 @@ async fn answer(State(mut shared): State<Shared>, request: Request) -> Response 
         }
         return response.body(Body::from(body)).unwrap_or_default();
     }
+    let watches = is_watch(&parts);
     let response = match forward(&shared, Request::from_parts(parts, body)).await {
         Ok(response) => response,
         Err(error) => {
@@ -139,7 +151,25 @@ async fn answer(State(mut shared): State<Shared>, request: Request) -> Response 
     if matches!(answer, Answer::Hold) {
         shared.released.wait_for(|released| *released).await.ok();
     }
-    response
+    if watches { response.map(|body| while_hearing(body, shared.deaf)) } else { response }
+}
+
+fn is_watch(parts: &Parts) -> bool {
+    parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"))
+}
+
+/// The body, until the first piece of it that comes while nothing may.
+fn while_hearing(body: Body, deaf: watch::Receiver<bool>) -> Body {
+    let pieces = body.into_data_stream().then(move |piece| {
+        let deaf = deaf.clone();
+        async move {
+            if *deaf.borrow() {
+                std::future::pending::<()>().await;
+            }
+            piece
+        }
+    });
+    Body::from_stream(pieces)
 }
 
 /// One connection per request: slow and simple. The body streams, so watches work.
