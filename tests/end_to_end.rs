@@ -21,6 +21,8 @@ mod once;
 mod pods;
 #[path = "end_to_end/rbac.rs"]
 mod rbac;
+#[path = "end_to_end/reload.rs"]
+mod reload;
 #[path = "end_to_end/renewal.rs"]
 mod renewal;
 #[path = "end_to_end/restart.rs"]
@@ -31,3 +33,5 @@ mod scene;
 mod secrets;
 #[path = "end_to_end/verify.rs"]
 mod verify;
+#[path = "end_to_end/volume.rs"]
+mod volume;
