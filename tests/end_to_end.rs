@@ -23,6 +23,8 @@ mod pods;
 mod rbac;
 #[path = "end_to_end/reload.rs"]
 mod reload;
+#[path = "end_to_end/reload_storm.rs"]
+mod reload_storm;
 #[path = "end_to_end/renewal.rs"]
 mod renewal;
 #[path = "end_to_end/restart.rs"]
