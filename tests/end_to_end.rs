@@ -33,6 +33,8 @@ mod restart;
 mod scene;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
+#[path = "end_to_end/state.rs"]
+mod state;
 #[path = "end_to_end/verify.rs"]
 mod verify;
 #[path = "end_to_end/volume.rs"]

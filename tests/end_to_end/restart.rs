@@ -1,26 +1,30 @@
 //! What a pullmint leaves behind is enough for the next one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use rustix::process::Signal;
 use serde_json::json;
 use world::clouds::Service;
+use world::process::Process;
 
-use crate::scene::{ACR, ECR, HUB_MINTED, PATIENCE, Scene};
+use crate::scene::{ACR, ECR, HUB_MINTED, PATIENCE, Scene, end_of, signal};
 use crate::secrets::version;
 
 const NAMES: [&str; 3] = ["acr", "ecr", "hub"];
 const MINTING: [Service; 3] = [Service::AcrExchange, Service::Ecr, Service::HubTokens];
 
-async fn settled(name: &'static str) -> Scene {
+/// All is written and saved, and pullmint still runs.
+async fn settled(name: &'static str) -> (Scene, Process) {
     let scene = Scene::start(name, 5).await;
     for (name, toml) in NAMES.iter().zip([ACR, ECR, HUB_MINTED]) {
         scene.configure(&format!("{name}.toml"), toml);
     }
-    let mut pullmint = scene.run();
+    let pullmint = scene.run();
     for (namespace, secret) in all(name) {
         scene.until_secret(&namespace, &secret).await;
     }
@@ -29,7 +33,14 @@ async fn settled(name: &'static str) -> Scene {
         NAMES.iter().all(|name| data.contains_key(*name)).then_some(())
     };
     scene.until("the state", PATIENCE, saved).await;
-    pullmint.kill();
+    (scene, pullmint)
+}
+
+/// The same, after a stop in good order, so that the next one leads at once.
+async fn stopped(name: &'static str) -> Scene {
+    let (scene, mut pullmint) = settled(name).await;
+    signal(&pullmint, Signal::TERM);
+    assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
     scene
 }
 
@@ -60,7 +71,8 @@ async fn serves_another(scene: &Scene) {
 
 #[tokio::test]
 async fn after_a_kill_fresh_credentials_are_taken_over_without_a_mint_or_a_write() {
-    let scene = settled("restart").await;
+    let (scene, mut pullmint) = settled("restart").await;
+    pullmint.kill();
     let mints = MINTING.map(|service| scene.around.clouds.mints(service));
     let before = versions(&scene).await;
     let state = scene.secret("restart", "pullmint-state").await.expect("the state");
@@ -72,9 +84,37 @@ async fn after_a_kill_fresh_credentials_are_taken_over_without_a_mint_or_a_write
     assert_eq!(version(&after), version(&state), "not even of the state");
 }
 
+/// What the storm is made of.
+const SEED: u64 = 20;
+
+#[tokio::test]
+async fn twenty_restarts_at_any_moment_and_of_either_kind_cost_no_mint_and_no_write() {
+    let (scene, mut pullmint) = settled("storm").await;
+    let mints = MINTING.map(|service| scene.around.clouds.mints(service));
+    let before = versions(&scene).await;
+    let mut random = fastrand::Rng::with_seed(SEED);
+    for round in 1..=20 {
+        if round > 1 && random.u8(..5) == 0 {
+            // A dead one's lease must run out before the next one works; most are gone again before that.
+            scene.until_said_by(&format!("round-{}", round - 1), &["leading: minting and writing"]).await;
+        }
+        tokio::time::sleep(Duration::from_millis(random.u64(..1000))).await;
+        if random.bool() {
+            pullmint.kill();
+        } else {
+            signal(&pullmint, Signal::TERM);
+            end_of(&mut pullmint, PATIENCE).await;
+        }
+        pullmint = scene.run_as(&format!("round-{round}"));
+    }
+    serves_another(&scene).await;
+    assert_eq!(MINTING.map(|service| scene.around.clouds.mints(service)), mints, "no mint; seed {SEED}");
+    assert_eq!(versions(&scene).await, before, "no write; seed {SEED}");
+}
+
 #[tokio::test]
 async fn a_damaged_state_costs_a_mint_and_nothing_else() {
-    let scene = settled("damaged").await;
+    let scene = stopped("damaged").await;
     let state: Api<Secret> = Api::namespaced(scene.client.clone(), "damaged");
     let damage = json!({"data": {"ecr": ByteString(b"{\"password\": \"half a se".to_vec())}});
     state.patch("pullmint-state", &PatchParams::default(), &Patch::Merge(damage)).await.expect("damage");
@@ -87,7 +127,7 @@ async fn a_damaged_state_costs_a_mint_and_nothing_else() {
 
 #[tokio::test]
 async fn a_state_that_somebody_deleted_comes_back() {
-    let scene = settled("deleted").await;
+    let scene = stopped("deleted").await;
     let state: Api<Secret> = Api::namespaced(scene.client.clone(), "deleted");
     state.delete("pullmint-state", &Default::default()).await.expect("deleted");
     let _pullmint = scene.run();

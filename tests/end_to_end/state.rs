@@ -1,0 +1,119 @@
+//! Whatever becomes of the state Secret costs a mint at most, and never an older credential over a newer one.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::PostParams;
+use pullmint::credential::{Credential, Expiry};
+use pullmint::keeper::slot::{Minted, Slot, Verification};
+use pullmint::state::{Kept, StateError, StateSecret};
+use rustix::process::Signal;
+use serde_json::json;
+use tokio::sync::watch;
+use world::clouds::Service;
+
+use crate::scene::{ECR, PATIENCE, Scene, end_of, signal};
+use crate::secrets::{ECR_HOST, password, version};
+
+fn states(scene: &Scene) -> Api<Secret> {
+    Api::namespaced(scene.client.clone(), scene.name)
+}
+
+async fn until_saved(scene: &Scene) -> Secret {
+    scene.until_secret(scene.name, "pullmint-state").await
+}
+
+/// Runs one until the Secret is there, another one than before, and stops it. Returns Secret and state.
+async fn one_life(scene: &Scene, before: &Secret) -> (Secret, Secret) {
+    let mut pullmint = scene.run();
+    let secret = scene.until_changed(&format!("{}-1", scene.name), "pullmint-ecr", before).await;
+    signal(&pullmint, Signal::TERM);
+    assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
+    (secret, until_saved(scene).await)
+}
+
+async fn lose(scene: &Scene) {
+    states(scene).delete("pullmint-state", &Default::default()).await.expect("deleted");
+}
+
+async fn serves_another(scene: &Scene) -> Secret {
+    let prefix = format!("{}-new", scene.name);
+    world::create_namespaces(&scene.client, &prefix, 1, &[]).await.expect("a namespace");
+    scene.until_secret(&format!("{prefix}-0"), "pullmint-ecr").await
+}
+
+#[tokio::test]
+async fn a_state_restored_from_a_backup_puts_no_older_credential_over_a_newer_one() {
+    let scene = Scene::start("backup", 2).await;
+    scene.configure("ecr.toml", ECR);
+    let (first, backup) = one_life(&scene, &Secret::default()).await;
+    lose(&scene).await;
+    let (second, _state) = one_life(&scene, &first).await;
+    assert_eq!(scene.around.clouds.mints(Service::Ecr), 2);
+
+    lose(&scene).await;
+    let restored = json!({"metadata": {"name": "pullmint-state"}, "type": backup.type_, "data": backup.data});
+    let restored = serde_json::from_value(restored).expect("a Secret");
+    states(&scene).create(&PostParams::default(), &restored).await.expect("restored");
+    let _pullmint = scene.run();
+    let another = serves_another(&scene).await;
+    assert!(scene.around.clouds.is_live(&password(&another, ECR_HOST)));
+    let after = scene.secret("backup-1", "pullmint-ecr").await.expect("it is still there");
+    assert_eq!(version(&after), version(&second), "the newer one stays");
+    assert_eq!(scene.around.clouds.mints(Service::Ecr), 2);
+}
+
+#[tokio::test]
+async fn a_secret_of_somebody_else_in_the_states_place_is_told_of_and_left_alone_and_the_work_goes_on() {
+    let scene = Scene::start("occupied", 2).await;
+    scene.configure("ecr.toml", ECR);
+    let theirs = json!({"metadata": {"name": "pullmint-state"}, "type": "Opaque", "stringData": {"theirs": "yes"}});
+    let theirs = serde_json::from_value(theirs).expect("a Secret");
+    let theirs = states(&scene).create(&PostParams::default(), &theirs).await.expect("a Secret of theirs");
+    let _pullmint = scene.run();
+    scene.until_said(&["WARN", "cannot use the state", "type Opaque", "delete or rename it"]).await;
+    serves_another(&scene).await;
+    scene.until_said(&["WARN", "could not save the state", "type Opaque"]).await;
+    assert_eq!(version(&until_saved(&scene).await), version(&theirs));
+}
+
+/// A registry with a credential that was minted at this moment.
+fn minted(scene: &Scene, second: i64) -> Kept {
+    let settings = pullmint::config::load(scene.around.config()).expect("settings");
+    let minted_at = Timestamp::from_second(1_800_000_000 + second).expect("an instant");
+    let credential = Credential {
+        username: "AWS".to_owned(),
+        password: format!("minted-at-{second}").into(),
+        expiry: Expiry::Never,
+        handle: None,
+    };
+    let minted = Minted { credential, minted_at, verification: Verification::Accepted, verified_at: None };
+    let slot = Slot { current: Some(Arc::new(minted)), ..Slot::default() };
+    settings.registries.into_iter().map(|registry| (registry, watch::channel(slot.clone()).1)).collect()
+}
+
+#[tokio::test]
+async fn of_several_that_save_at_once_some_are_told_so_and_the_newest_credential_stays() {
+    let scene = Scene::start("rivals", 0).await;
+    scene.configure("ecr.toml", ECR);
+    let state = StateSecret::new(scene.client.clone(), "rivals");
+    state.save(&minted(&scene, 0)).await.expect("saved");
+    let save = async |second| {
+        let kept = minted(&scene, second);
+        let mut refusals = 0;
+        while let Err(error) = state.save(&kept).await {
+            assert!(matches!(error, StateError::Outdated), "{error}");
+            refusals += 1;
+        }
+        refusals
+    };
+    // The newest is neither the first nor the last to come.
+    let refusals: u32 = join_all([5, 3, 8, 1, 9, 2, 7, 4, 6].map(save)).await.into_iter().sum();
+    assert!(refusals > 0, "two of nine met");
+    let data = until_saved(&scene).await.data.expect("data");
+    let record: serde_json::Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
+    assert_eq!(record["password"], "minted-at-9");
+}
