@@ -188,12 +188,23 @@ async fn secrets_are_found_in_no_output_at_any_level_whatever_fails() {
     let found = shown.leaks(&secrets(&scene)).len();
     assert!(found >= 6, "{found}: what is shown is found, each host by itself");
 
-    let pullmint = scene.run_with(&["--log", "trace,hyper=trace,aws_smithy_runtime=trace"]);
+    let everything = ["--log", "trace,hyper=trace,aws_smithy_runtime=trace"];
+    let pullmint = scene.run_with(&everything);
     scene.until_secret("canary-0", "pullmint-personal").await;
+    let standby = scene.named("standby").args(everything).start().expect("pullmint starts");
+    scene.until_said_by("standby", &["standing by"]).await;
     clouds.fail(Service::Entra, Fault::Echo);
     scene.until_said(&["renewal failed", "registry=acr"]).await;
-    drop(pullmint);
+    for name in ["pullmint", "standby"] {
+        for path in ["/", "/status.json", "/metrics", "/livez?verbose", "/readyz?verbose"] {
+            let shown = scene.ask(name, path).await;
+            assert!(!shown.is_empty(), "{name}{path}");
+            seen.add(format!("{name}{path}"), shown);
+        }
+    }
+    drop((pullmint, standby));
     seen.add("run", scene.log());
+    seen.add("run as a standby", scene.log_of("standby"));
     told_to_the_cluster(&scene, &mut seen).await;
     for said in ["TRACE", "DEBUG", "remedy", "answered 400", "renewal failed"] {
         assert!(seen.0.iter().any(|(_, text)| text.contains(said)), "nobody said {said}");
