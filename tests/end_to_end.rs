@@ -33,9 +33,17 @@ mod restart;
 mod scene;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
+#[path = "end_to_end/shutdown.rs"]
+mod shutdown;
+#[path = "end_to_end/standby.rs"]
+mod standby;
 #[path = "end_to_end/state.rs"]
 mod state;
+#[path = "end_to_end/thousand.rs"]
+mod thousand;
 #[path = "end_to_end/verify.rs"]
 mod verify;
 #[path = "end_to_end/volume.rs"]
 mod volume;
+#[path = "end_to_end/witness.rs"]
+mod witness;

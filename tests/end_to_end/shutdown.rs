@@ -1,0 +1,63 @@
+//! A pullmint that is told to stop finishes what is in flight, and is gone within five seconds.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use rustix::process::Signal;
+use world::process::Process;
+use world::{Fault, FaultProxy};
+
+use crate::scene::{ECR, Scene, end_of, signal};
+use crate::thousand::{self, ALL, mints, until_the_middle, written};
+
+/// What is promised.
+const IN_TIME: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn told_to_stop_amid_a_thousand_writes_it_ends_in_time_with_nothing_half_done() {
+    let scene = thousand::scene("amid").await;
+    let mut pullmint = scene.run_as("a");
+    until_the_middle(&scene).await;
+    signal(&pullmint, Signal::TERM);
+    assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+    let done = written(&scene).await;
+    assert!(done < ALL, "it was amid the work");
+    let lease = Api::<Lease>::namespaced(scene.client.clone(), "amid").get("pullmint").await.expect("the Lease");
+    let holder = lease.spec.expect("its content").holder_identity;
+    assert!(holder.as_deref().is_none_or(str::is_empty), "{holder:?}");
+
+    // What is left to do is the rest: nothing of what was done is done again.
+    let rest = scene.pullmint(&["once"]).await;
+    let told = format!("{ALL} in place, {} written, 0 refused, 0 failing, 0 waiting\n", ALL - done);
+    assert!(rest.out.ends_with(&told), "{} of {ALL} were written: {rest:?}", done);
+    assert_eq!(mints(&scene), [1; 4]);
+}
+
+/// One that has writes in flight, and has just lost the way to its API server.
+async fn cut_off(name: &'static str) -> (Scene, FaultProxy, Process) {
+    let scene = Scene::start(name, 50).await;
+    scene.configure_all("max_writes_per_second = 20\n");
+    scene.configure("ecr.toml", ECR);
+    let (proxy, pullmint) = scene.run_behind_a_proxy("a").await;
+    scene.until_secret(&format!("{name}-0"), "pullmint-ecr").await;
+    proxy.set(Fault::Blackhole);
+    (scene, proxy, pullmint)
+}
+
+#[tokio::test]
+async fn told_to_stop_while_no_api_server_answers_it_ends_in_time() {
+    let (_scene, _proxy, mut pullmint) = cut_off("patient").await;
+    signal(&pullmint, Signal::TERM);
+    assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+}
+
+#[tokio::test]
+async fn told_to_stop_twice_it_ends_at_once() {
+    let (scene, _proxy, mut pullmint) = cut_off("impatient").await;
+    signal(&pullmint, Signal::TERM);
+    scene.until_said_by("a", &["stopping"]).await;
+    signal(&pullmint, Signal::TERM);
+    assert_eq!(end_of(&mut pullmint, Duration::from_secs(1)).await, Some(1));
+    scene.until_said_by("a", &["told to stop once more"]).await;
+}
