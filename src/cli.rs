@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulses;
 use crate::telemetry::{self, LogFormat};
 
+mod audit;
 mod check;
 mod completions;
 mod once;
@@ -88,6 +89,9 @@ enum Command {
     /// Tell why images do not pull: the cause, what shows it, and the cure
     #[command(after_help = why::EXAMPLES)]
     Why(why::WhyArgs),
+    /// Tell which images that run today would not be pulled on a fresh node
+    #[command(after_help = "Example:\n  pullmint audit -A --output short\n\nExit codes are those of `pullmint why`.")]
+    Audit(audit::AuditArgs),
     /// Print what the configuration files may hold: the JSON Schema, or the reference of all keys
     #[command(after_help = "Examples:\n  pullmint schema > pullmint.schema.json\n  pullmint schema --explain renew_at")]
     Schema(schema::SchemaArgs),
@@ -158,6 +162,7 @@ impl Cli {
             Command::Check(args) => runtime.block_on(check::check(&args)),
             Command::Render(args) => runtime.block_on(render::render(&args)),
             Command::Rbac(args) => rbac::rbac(&args),
+            Command::Audit(args) => runtime.block_on(audit::audit(&args)),
             Command::Why(args) => runtime.block_on(why::why(&args)),
             Command::Schema(args) => schema::schema(&args),
             Command::Completions(args) => completions::completions(&args),

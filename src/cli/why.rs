@@ -61,6 +61,16 @@ pub(super) struct WhyArgs {
     /// A manifest: could its pods pull? `-` reads standard input
     #[arg(short, long, value_name = "FILE", conflicts_with = "subject")]
     filename: Option<PathBuf>,
+    #[command(flatten)]
+    means: Means,
+    /// Print the JSON Schema of `--output json`
+    #[arg(long, exclusive = true)]
+    schema: bool,
+}
+
+/// How it finds out, and tells.
+#[derive(Debug, Args)]
+pub(super) struct Means {
     /// The kubeconfig
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -85,9 +95,6 @@ pub(super) struct WhyArgs {
     /// Also ask registries at addresses in this network, which are never asked otherwise: loopback, link-local
     #[arg(long, value_name = "CIDR")]
     allow_network: Vec<Network>,
-    /// Print the JSON Schema of `--output json`
-    #[arg(long, exclusive = true)]
-    schema: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -141,16 +148,21 @@ pub(super) async fn why(args: &WhyArgs) -> Outcome {
     if args.schema {
         return print(&format!("{:#}\n", schemars::schema_for!(Report).as_value()));
     }
-    let found_out = timeout(Duration::from_secs(args.timeout), find_out(args)).await;
+    tell(&args.means, |namespace| args.target(args.namespace.clone().unwrap_or(namespace))).await
+}
+
+/// Finds out about what `choose` makes of the usual namespace, and prints it.
+pub(super) async fn tell(means: &Means, choose: impl FnOnce(String) -> Result<Target, Outcome>) -> Outcome {
+    let found_out = timeout(Duration::from_secs(means.timeout), find_out(means, choose)).await;
     let report = match found_out {
         Ok(Ok(report)) => report,
         Ok(Err(outcome)) => return outcome,
         Err(_) => {
-            complain(&format!("not done within {} s: name fewer pods, or give more --timeout", args.timeout));
+            complain(&format!("not done within {} s: name fewer pods, or give more --timeout", means.timeout));
             return Outcome::Failed;
         }
     };
-    let text = match args.output {
+    let text = match means.output {
         Output::Text => {
             let stdout = std::io::stdout();
             report::text(&report, width(), stdout.is_terminal() && !telemetry::no_colour())
@@ -159,25 +171,25 @@ pub(super) async fn why(args: &WhyArgs) -> Outcome {
         Output::Json => format!("{:#}\n", serde_json::json!(report)),
     };
     match print(&text) {
-        Outcome::Done if args.fail_on.fails(&report) => Outcome::Partial,
+        Outcome::Done if means.fail_on.fails(&report) => Outcome::Partial,
         printed => printed,
     }
 }
 
-async fn find_out(args: &WhyArgs) -> Result<Report, Outcome> {
+async fn find_out(means: &Means, choose: impl FnOnce(String) -> Result<Target, Outcome>) -> Result<Report, Outcome> {
     let failed = |error: &dyn std::error::Error| {
         complain(&explain(error));
         Outcome::Failed
     };
-    let transport = match args.offline {
+    let transport = match means.offline {
         true => None,
-        false => Some(Transport::new(args.transport()).map_err(|error| failed(&error))?),
+        false => Some(Transport::new(means.transport()).map_err(|error| failed(&error))?),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (kubeconfig, context) = (args.kubeconfig.as_deref(), args.context.as_deref());
+    let (kubeconfig, context) = (means.kubeconfig.as_deref(), means.context.as_deref());
     let Cluster { client, namespace } =
         cluster::connect_to(kubeconfig, context, &clock, &Pulses::default()).await.map_err(|error| failed(&error))?;
-    let target = args.target(args.namespace.clone().unwrap_or(namespace))?;
+    let target = choose(namespace)?;
     let bar = progress();
     bar.set_message("reading pods");
     let gathered = gather(&client, &target).await.map_err(|error| failed(&error))?;
@@ -228,7 +240,9 @@ impl WhyArgs {
         };
         Ok(Target::Workload { namespace, kind, name: name.to_owned() })
     }
+}
 
+impl Means {
     fn transport(&self) -> TransportOptions {
         let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
         let proxies = names.into_iter().filter_map(|name| std::env::var(name).ok()).filter_map(|proxy| {

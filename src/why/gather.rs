@@ -65,8 +65,7 @@ pub async fn gather(client: &Client, target: &Target) -> Result<Gathered, kube::
     let mut wirings: BTreeMap<(String, String, Vec<String>, bool), Arc<Wiring>> = BTreeMap::new();
     let cases = wishes.into_iter().map(|wish| {
         let namespace = &namespaces[&wish.subject.namespace];
-        let is_planned = wish.complaint.is_none();
-        let key = (wish.subject.namespace.clone(), wish.account.clone(), wish.pull_secrets.clone(), is_planned);
+        let key = (wish.subject.namespace.clone(), wish.account.clone(), wish.pull_secrets.clone(), wish.is_planned);
         let wiring = wirings.entry(key).or_insert_with(|| Arc::new(namespace.wiring(&wish, Arc::clone(&managed))));
         let node = wish.subject.node.as_ref().and_then(|node| nodes.by_name.get(node));
         Case {
@@ -99,7 +98,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Page by page, so that a large cluster needs little memory.
-    async fn pods(&self, namespace: Option<&str>, mut params: ListParams, sorted: &mut Sorted) -> kube::Result<()> {
+    async fn each_pod(
+        &self,
+        namespace: Option<&str>,
+        mut params: ListParams,
+        mut take: impl FnMut(&Pod),
+    ) -> kube::Result<()> {
         let api: Api<Pod> = match namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
@@ -107,7 +111,7 @@ impl Reader<'_> {
         params = params.limit(PAGE);
         loop {
             let page = api.list(&params).await?;
-            page.items.iter().for_each(|pod| sorted.take(pod));
+            page.items.iter().for_each(&mut take);
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),
                 None => return Ok(()),
@@ -265,8 +269,7 @@ impl Namespace {
     fn wiring(&self, wish: &Wish, managed: Arc<BTreeMap<String, Vec<String>>>) -> Wiring {
         let account_secrets = self.accounts.get(&wish.account).cloned().flatten();
         // At a pod's creation its ServiceAccount's Secrets are added, if it names none itself.
-        let is_planned = wish.complaint.is_none();
-        let names = match (&account_secrets, wish.pull_secrets.is_empty() && is_planned) {
+        let names = match (&account_secrets, wish.pull_secrets.is_empty() && wish.is_planned) {
             (Some(secrets), true) => secrets.clone(),
             _ => wish.pull_secrets.clone(),
         };

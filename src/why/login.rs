@@ -51,7 +51,7 @@ impl Facts {
             key: login.key.clone(),
             username: login.username.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
             fingerprint: Sha256::digest(password).iter().take(4).map(|byte| format!("{byte:02x}")).collect(),
-            expires: claims.expires().or_else(|| ecr_end(password)).or(annotated.filter(|_| is_managed)),
+            expires: claims.expires().or_else(|| ecr_end(password)).or_else(|| annotated.filter(|_| is_managed)),
             begins: claims.begins(),
             audience: claims.audience(),
             is_managed,
@@ -89,7 +89,7 @@ impl Claims {
 }
 
 fn claims(password: &str) -> Option<Claims> {
-    let payload = password.strip_prefix("eyJ").and(password.split('.').nth(1))?;
+    let payload = password.starts_with("eyJ").then(|| password.split('.').nth(1))??;
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?).ok()
 }
 

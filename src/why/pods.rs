@@ -29,6 +29,8 @@ pub(super) struct Wish {
     pub(super) uid: String,
     pub(super) pull_secrets: Vec<String>,
     pub(super) account: String,
+    /// Its pod does not exist yet, so the ServiceAccount's Secrets are still to be added.
+    pub(super) is_planned: bool,
 }
 
 /// A pod that waits for something else.
@@ -70,6 +72,11 @@ impl Sorted {
         let nodes = self.running.get(image).into_iter().flatten();
         nodes.filter(|node| Some(node.as_str()) != but).cloned().collect()
     }
+}
+
+/// All that a pod needs, whether it has it or not.
+pub(super) fn needs(pod: &Pod) -> Vec<Wish> {
+    containers(pod).map(|(wish, _)| wish).collect()
 }
 
 /// All that a pod wants to pull and does not get.
@@ -122,6 +129,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = (Wish, Option<&ContainerStatus>
     let wishes = pod.spec.as_ref().map(|spec| wishes(spec, &namespace, &name)).unwrap_or_default();
     wishes.into_iter().map(|mut wish| {
         wish.uid = pod.metadata.uid.clone().unwrap_or_default();
+        wish.is_planned = false;
         wish.subject.controller = controller(pod);
         let status = pod.status.as_ref().and_then(|status| {
             let statuses =
@@ -152,6 +160,7 @@ pub(super) fn wishes(spec: &PodSpec, namespace: &str, pod: &str) -> Vec<Wish> {
             uid: String::new(),
             pull_secrets: pull_secrets.clone(),
             account: account.clone(),
+            is_planned: true,
         })
     };
     let init = spec.init_containers.iter().flatten().map(|container: &Container| {
@@ -194,9 +203,10 @@ impl Failures {
         };
         let series = event.series.as_ref();
         let last = event.last_timestamp.as_ref().map(|time| time.0);
-        let last = last.or(series.and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0));
-        let Some(last) = last.or(event.event_time.as_ref().map(|time| time.0)) else { return };
-        let count = event.count.or(series.and_then(|series| series.count)).unwrap_or(1).max(1).unsigned_abs();
+        let observed = series.and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+        let at = event.event_time.as_ref().map(|time| time.0);
+        let Some(last) = last.or(observed).or(at) else { return };
+        let count = event.count.or_else(|| series?.count).unwrap_or(1).max(1).unsigned_abs();
         let key = (event.involved_object.uid.clone().unwrap_or_default(), image.to_owned());
         let words = rest.trim_start_matches(':').trim().to_owned();
         let (attempts, said) = self.0.entry(key).or_insert((Attempts { count: 0, last }, String::new()));
@@ -224,7 +234,7 @@ mod tests {
 
     use super::*;
 
-    fn pod(status: serde_json::Value) -> Pod {
+    fn pod(status: &serde_json::Value) -> Pod {
         let pod = json!({
             "metadata": {"name": "web-5d4-x", "namespace": "a", "uid": "u", "labels": {"pod-template-hash": "5d4"},
                 "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4", "uid": "r", "controller": true}]},
@@ -242,7 +252,7 @@ mod tests {
     #[test]
     fn all_kinds_of_containers_are_looked_at() {
         let mut sorted = Sorted::default();
-        sorted.take(&pod(json!({
+        sorted.take(&pod(&json!({
             "initContainerStatuses": [waits("i", "ErrImagePull"), waits("s", "ImagePullBackOff")],
             "containerStatuses": [waits("c", "illegal base64 data at input byte 3")],
             "ephemeralContainerStatuses": [waits("e", "InvalidImageName")],
@@ -256,10 +266,9 @@ mod tests {
     #[test]
     fn pods_that_wait_for_something_else_are_told_apart() {
         let mut sorted = Sorted::default();
-        sorted.take(&pod(json!({"containerStatuses": [waits("c", "CrashLoopBackOff")]})));
-        sorted.take(&pod(
-            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}),
-        ));
+        sorted.take(&pod(&json!({"containerStatuses": [waits("c", "CrashLoopBackOff")]})));
+        let unscheduled = json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable"});
+        sorted.take(&pod(&json!({"conditions": [unscheduled]})));
         assert!(sorted.failing.is_empty());
         let reasons: Vec<_> = sorted.waiting.iter().map(|waiting| waiting.reason.as_str()).collect();
         assert_eq!(reasons, ["CrashLoopBackOff", "Unschedulable"]);
@@ -274,7 +283,7 @@ mod tests {
         let mut failures = Failures::default();
         failures.take(&serde_json::from_value(event).expect("an event"));
         let mut sorted = Sorted::default();
-        sorted.take(&pod(json!({"containerStatuses": [waits("c", "ImagePullBackOff")]})));
+        sorted.take(&pod(&json!({"containerStatuses": [waits("c", "ImagePullBackOff")]})));
         failures.complete(&mut sorted.failing[0]);
         let complaint = sorted.failing[0].complaint.as_ref().expect("a complaint");
         assert_eq!(complaint.message, "rpc error: not found");

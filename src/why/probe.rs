@@ -239,7 +239,7 @@ impl Probe<'_> {
         match sent {
             Ok(reply) => {
                 self.answer.trail.push(format!("{method} {} → {}", self.shown(url), reply.status));
-                self.answer.quota = reply.quota().or(self.answer.quota.take());
+                self.answer.quota = reply.quota().or_else(|| self.answer.quota.take());
                 self.answer.date = reply.date().or(self.answer.date);
                 Ok(reply)
             }

@@ -46,6 +46,8 @@ pub struct Group {
     pub finding: Finding,
     /// What else is wrong, which shows once the foremost cause is mended.
     pub also: Vec<Finding>,
+    /// Whether the kubelet has already failed on it.
+    pub failing: bool,
     /// The images, as they are written.
     pub images: Vec<String>,
     /// Who wants them.
@@ -95,6 +97,7 @@ impl Group {
         Self {
             finding: finding.clone(),
             also: also.to_vec(),
+            failing: case.complaint.is_some(),
             images: Vec::new(),
             subjects: Vec::new(),
             next_attempt_seconds: None,

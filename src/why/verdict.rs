@@ -15,6 +15,8 @@ use crate::why::reference::Reference;
 
 mod credential;
 mod here;
+#[cfg(test)]
+mod laws;
 mod registry;
 mod shell;
 mod wiring;
@@ -85,7 +87,8 @@ fn offline(case: &Case, image: &Reference, heard: Option<Code>) -> Vec<Finding> 
     match (heard, &case.complaint) {
         (Some(code), _) => by_message(case, image, code, "the registry was not asked"),
         (None, Some(_)) => {
-            wiring::faults(case, image).into_iter().take(1).chain([here::unknown(case, image)]).take(1).collect()
+            let faults = wiring::faults(case, image);
+            if faults.is_empty() { vec![here::unknown(case, image)] } else { faults }
         }
         (None, None) => wiring::faults(case, image),
     }

@@ -2,6 +2,9 @@
 
 use axum::Router;
 use axum::http::StatusCode;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::PostParams;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -100,6 +103,7 @@ async fn causes_are_told_before_anything_is_deployed() {
     bed.stage.clouds.heal(Service::HubRegistry);
 
     manifests(&bed).await;
+    audit(&bed).await;
     bed.stage.clouds.set_pull_limit(0);
     let limited = image("acme/app:1", &["--secret", "hub"]).await;
     assert_eq!(limited.code_found(), "PM401", "{limited:?}");
@@ -123,4 +127,29 @@ async fn manifests(bed: &Bed) {
     assert_eq!(lenient.code, 0);
     let offline = bed.why(&["-f", &file, "--output", "json", "--offline"]).await;
     assert_eq!((offline.code, offline.json()["asked"].as_u64()), (0, Some(0)), "{offline:?}");
+}
+
+/// What runs today is asked for as a fresh node would.
+async fn audit(bed: &Bed) {
+    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), "shop");
+    for (name, image, secrets) in
+        [("open", "acme/app:1", json!([{"name": "hub"}])), ("closed", "docker.io/acme/app:1", json!([]))]
+    {
+        let spec = json!({"imagePullSecrets": secrets, "containers": [{"name": "app", "image": image}]});
+        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": name}, "spec": spec})).expect("a pod");
+        pods.create(&PostParams::default(), &pod).await.expect("a pod");
+    }
+    let mut command = Command::new(PROGRAM);
+    command.args(["audit", "-n", "shop", "--output", "json", "--ca-file"]).arg(bed.stage.internet.ca_file());
+    let said = run({
+        command.envs(bed.stage.env());
+        command
+    })
+    .await;
+    assert_eq!(
+        (said.code_found().as_str(), said.json()["good"].as_u64(), said.code),
+        ("PM202", Some(1), 3),
+        "{said:?}"
+    );
+    assert_eq!(said.json()["findings"][0]["subjects"][0]["pod"], "closed");
 }

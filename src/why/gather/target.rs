@@ -1,5 +1,7 @@
 //! What a person asks about, and how its pods are found.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{Api, DynamicObject, ListParams};
@@ -8,13 +10,15 @@ use serde_json::Value;
 
 use super::{Found, Reader};
 use crate::why::case::{ContainerKind, Subject};
-use crate::why::pods::{Wish, wishes};
+use crate::why::pods::{Wish, needs, wishes};
 
 /// What is asked about.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// All pods that fail, of one namespace or of all.
     Failing(Option<String>),
+    /// All images of all pods, of one namespace or of all: would they be pulled on a fresh node?
+    Audit(Option<String>),
     /// One pod.
     Pod {
         /// Its namespace.
@@ -105,7 +109,23 @@ impl Reader<'_> {
         let mut found = Found::default();
         match target {
             Target::Failing(namespace) => {
-                self.pods(namespace.as_deref(), ListParams::default(), &mut found.sorted).await?;
+                self.each_pod(namespace.as_deref(), ListParams::default(), |pod| found.sorted.take(pod)).await?;
+            }
+            Target::Audit(namespace) => {
+                let mut needed: BTreeMap<_, Wish> = BTreeMap::new();
+                let take = |pod: &Pod| {
+                    for wish in needs(pod) {
+                        let key = (
+                            wish.subject.namespace.clone(),
+                            wish.image.clone(),
+                            wish.account.clone(),
+                            wish.pull_secrets.clone(),
+                        );
+                        needed.entry(key).or_insert(wish);
+                    }
+                };
+                self.each_pod(namespace.as_deref(), ListParams::default(), take).await?;
+                found.planned.extend(needed.into_values());
             }
             Target::Pod { namespace, name } => {
                 let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
@@ -127,7 +147,8 @@ impl Reader<'_> {
             _ => object.data.pointer("/spec/selector").and_then(selector).into_iter().collect(),
         };
         for selector in selectors {
-            self.pods(Some(namespace), ListParams::default().labels_from(&selector), &mut found.sorted).await?;
+            let params = ListParams::default().labels_from(&selector);
+            self.each_pod(Some(namespace), params, |pod| found.sorted.take(pod)).await?;
         }
         if found.sorted.pods == 0 {
             let origin = format!("{}/{name}", resource.kind);
@@ -175,6 +196,7 @@ fn wish(namespace: &str, image: &str, secrets: &[String]) -> Wish {
         uid: String::new(),
         pull_secrets: secrets.to_vec(),
         account: "default".to_owned(),
+        is_planned: true,
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) enum Json {
     Null,
     Text(String),
     /// In the order of the text.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, Self)>),
     /// A number, a truth value, a list: right nowhere.
     Other,
 }

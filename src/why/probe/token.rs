@@ -19,7 +19,7 @@ pub(super) struct Wanted<'a> {
 /// Why there is no token.
 pub(super) enum Refusal {
     Trouble(Trouble),
-    Status(Reply),
+    Status(Box<Reply>),
     Nonsense(String),
 }
 
@@ -54,7 +54,7 @@ async fn fetched(transport: &Transport, wanted: &Wanted<'_>, trail: &mut Vec<Str
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
         );
         if !is_unknown {
-            return Err(Refusal::Status(reply));
+            return Err(Refusal::Status(reply.into()));
         }
     }
     let mut url = wanted.realm.clone();
@@ -65,7 +65,7 @@ async fn fetched(transport: &Transport, wanted: &Wanted<'_>, trail: &mut Vec<Str
         None => Auth::Nobody,
     };
     let reply = told("GET", transport.send(Method::GET, url, &auth, Kind::Token).await)?;
-    if reply.status.is_success() { token(&reply) } else { Err(Refusal::Status(reply)) }
+    if reply.status.is_success() { token(&reply) } else { Err(Refusal::Status(reply.into())) }
 }
 
 /// Either name is in use.

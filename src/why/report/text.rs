@@ -116,7 +116,7 @@ fn block(out: &mut String, group: &Group, width: usize, style: Style) {
         let text = format!("{} {}", also.code, also.sentence);
         out.push_str(&section(style, "also", &text, &text, width));
     }
-    if group.subjects.iter().any(|subject| !subject.pod.is_empty() && subject.node.is_some()) {
+    if group.failing {
         let next = next(group);
         out.push_str(&section(style, "retry", &next, &next, width));
     }

@@ -132,6 +132,9 @@ pub(super) fn opened(
         Some(code) if [Code::PLATFORM, Code::UNSUPPORTED, Code::BLOB_MISSING, Code::POLICY].contains(&code) => {
             vec![told(case, image, code, "").shown_by([seen])]
         }
+        None if case.is_disk_full => {
+            vec![told(case, image, Code::DISK_FULL, "the node reports DiskPressure").shown_by([seen])]
+        }
         _ if !case.runs_on.is_empty() && is_still_failing(case) => {
             let node = case.subject.node.as_deref().unwrap_or("this node");
             let sentence = format!("{image} fails on node {node} and runs on {}", words::list(&case.runs_on));

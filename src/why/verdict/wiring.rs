@@ -56,7 +56,7 @@ pub(super) fn faults(case: &Case, image: &Reference) -> Vec<Finding> {
     let usable =
         |secret: &String| !wiring.names(secret) && wiring.present.get(secret).is_some_and(|secret| matches(secret));
     if let Some(secret) = account_secrets.iter().find(|secret| usable(secret)) {
-        findings.push(match wiring.wanted.is_empty() && case.complaint.is_some() {
+        findings.push(match wiring.wanted.is_empty() {
             true => patched_late(case, secret),
             false => unused(case, secret, "the pod names Secrets of its own, so its ServiceAccount's are not added"),
         });
