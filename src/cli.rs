@@ -65,6 +65,14 @@ pub struct ConfigArgs {
     config: PathBuf,
 }
 
+/// Where pullmint is at home.
+#[derive(Debug, Args)]
+pub struct HomeArgs {
+    /// pullmint's own namespace, which marks what is its own. Default: the Pod's, or that of the kubeconfig's context
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Mint, encode and sync until told to stop: what the Deployment runs
@@ -208,12 +216,13 @@ fn explain(error: &dyn std::error::Error) -> String {
 }
 
 /// The cluster. What is in the way of it is printed.
-async fn site(identity: &str) -> Result<Site, Outcome> {
+async fn site(identity: &str, home: &HomeArgs) -> Result<Site, Outcome> {
     let (clock, pulses): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Pulses::default());
     let Cluster { client, namespace } = cluster::connect(&clock, &pulses).await.map_err(|error| {
         complain(&explain(&error));
         Outcome::Failed
     })?;
+    let namespace = home.namespace.clone().unwrap_or(namespace);
     let (identity, metrics) = (identity.to_owned(), Metrics::default());
     Ok(Site { client, namespace, identity, clock, metrics, pulses, deaf_after: cluster::DEAF_AFTER })
 }
@@ -227,9 +236,9 @@ fn report(report: &Report) -> Outcome {
 
 impl ConfigArgs {
     /// The settings, and the cluster in which they are to be put to work. What is in the way of either is printed.
-    async fn in_cluster(&self) -> Result<(Settings, Site), Outcome> {
+    async fn in_cluster(&self, home: &HomeArgs) -> Result<(Settings, Site), Outcome> {
         let settings = self.load()?;
-        Ok((settings, site("once").await?))
+        Ok((settings, site("once", home).await?))
     }
 
     /// The settings, or the report of everything that is wrong with them, printed.

@@ -10,7 +10,7 @@ use kube::api::{Api, PostParams};
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::cli::{ConfigArgs, Outcome, explain, print};
+use crate::cli::{ConfigArgs, HomeArgs, Outcome, explain, print};
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{self, Cluster};
 use crate::config::Settings;
@@ -24,6 +24,8 @@ use crate::rbac::{self, Permission};
 pub(super) struct CheckArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    home: HomeArgs,
     /// A table for people, or JSON for programs
     #[arg(short, long, value_enum, default_value = "table", value_name = "FORMAT")]
     output: Output,
@@ -72,7 +74,7 @@ pub(super) async fn check(args: &CheckArgs) -> Outcome {
     };
     let registries = settings.registries.len();
     let mut items = vec![ok("configuration", "load", format!("registries: {registries}"))];
-    let (credentials, permissions) = tokio::join!(credentials(&settings), permissions(&settings));
+    let (credentials, permissions) = tokio::join!(credentials(&settings), permissions(&settings, &args.home));
     items.extend(credentials);
     items.extend(permissions);
     let text = match args.output {
@@ -125,7 +127,7 @@ async fn credential(registry: &Registry, outside: &Outside) -> Vec<Item> {
     items
 }
 
-async fn permissions(settings: &Settings) -> Vec<Item> {
+async fn permissions(settings: &Settings, home: &HomeArgs) -> Vec<Item> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let Cluster { client, namespace } = match cluster::connect(&clock, &Pulses::default()).await {
         Ok(cluster) => cluster,
@@ -139,7 +141,7 @@ async fn permissions(settings: &Settings) -> Vec<Item> {
             }];
         }
     };
-    let needed = rbac::permissions(settings, &namespace);
+    let needed = rbac::permissions(settings, home.namespace.as_deref().unwrap_or(&namespace));
     let asked = needed.iter().map(|permission| review(client.clone(), permission));
     futures::future::join_all(asked).await
 }

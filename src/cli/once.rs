@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, timeout_at};
 
-use crate::cli::{ConfigArgs, Outcome, complain, explain, print};
+use crate::cli::{ConfigArgs, HomeArgs, Outcome, complain, explain, print};
 use crate::daemon::pass::Pass;
 use crate::sync::summary::Summary;
 
@@ -15,6 +15,8 @@ use crate::sync::summary::Summary;
 pub(super) struct OnceArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    home: HomeArgs,
     /// How long the pass may take, in seconds, waiting for the API server included
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     timeout: u64,
@@ -25,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[allow(clippy::disallowed_methods, reason = "the end of a wait, on which no decision depends")]
 pub(super) async fn once(args: &OnceArgs) -> Outcome {
-    let (settings, site) = match args.config.in_cluster().await {
+    let (settings, site) = match args.config.in_cluster(&args.home).await {
         Ok(ready) => ready,
         Err(outcome) => return outcome,
     };

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Snapshot};
-use crate::cli::{ConfigArgs, Outcome, complain, explain, report, site};
+use crate::cli::{ConfigArgs, HomeArgs, Outcome, complain, explain, report, site};
 use crate::config::Settings;
 use crate::daemon::snapshot::Whoami;
 use crate::daemon::{Daemon, End, Orders, Site, StartError};
@@ -26,6 +26,8 @@ use crate::telemetry::LogFilter;
 pub(super) struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    home: HomeArgs,
     /// The name by which other pullmints know this one. Default: the host's name, which in a Pod is the Pod's
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
@@ -43,7 +45,7 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
         Err(problems) => return report(&problems),
     };
     let identity = args.identity.clone().unwrap_or_else(host_name);
-    let site = match site(&identity).await {
+    let site = match site(&identity, &args.home).await {
         Ok(site) => site,
         Err(outcome) => return outcome,
     };
