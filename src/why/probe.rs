@@ -1,7 +1,8 @@
 //! Asks a registry for an image as a container runtime would, with exactly one credential, and pulls nothing.
 //!
 //! HEAD before all, which Docker Hub does not count. GET only where HEAD leaves open what is missing or why, and for
-//! what an image runs on. Addresses, redirects, realms and sizes are under the rules of [`guard`] and [`transport`].
+//! what an image runs on. Addresses, redirects, realms and sizes are under the rules of [`guard`] and of the
+//! transport.
 
 use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{Method, StatusCode, Url};

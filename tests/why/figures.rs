@@ -18,6 +18,7 @@ const PODS: usize = 1000;
 const IMAGES: usize = 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::disallowed_methods, reason = "the time that it takes is what is measured")]
 async fn a_thousand_failing_pods_cost_one_question_for_each_image_and_credential() {
     let bed = Bed::start(false).await;
     bed.namespace("many").await;

@@ -296,8 +296,8 @@ fn key() -> impl Strategy<Value = String> {
 fn entry() -> impl Strategy<Value = String> {
     let login = ("[a-z]{1,4}", "[ -~é:]{0,5}");
     prop_oneof![
-        4 => login.clone().prop_map(|(user, password)| json!({"username": user, "password": password}).to_string()),
-        4 => login.clone().prop_map(|(user, password)| {
+        4 => login.prop_map(|(user, password)| json!({"username": user, "password": password}).to_string()),
+        4 => login.prop_map(|(user, password)| {
             json!({"auth": STANDARD.encode(format!("{user}:{password}")), "username": "other"}).to_string()
         }),
         1 => login.prop_map(|(user, password)| {

@@ -206,7 +206,7 @@ async fn causes(bed: &Bed) -> Vec<Cause> {
         Cause::new("PM211", "foreign", app).naming("kept").beside(named(acr_with("nonsense"), "kept")),
         Cause::new("PM301", "policy", "333333333333.dkr.ecr.eu-west-1.amazonaws.com/team/app:1")
             .with(pull_secret("pull", &login("333333333333.dkr.ecr.eu-west-1.amazonaws.com", "AWS", &ecr_password))),
-        Cause::new("PM302", "ecr", ecr.clone()).with(ecr_with(&expired)),
+        Cause::new("PM302", "ecr", ecr).with(ecr_with(&expired)),
         Cause::new("PM303", "revoked", app).with(acr_with(&revoked)),
         Cause::new("PM303", "wrong", hub).with(pull_secret("pull", &login(HUB_KEY, "acme", "wrong"))),
         Cause::new("PM304", "clock", app).with(acr_with(&jwt(&json!({"nbf": soon, "exp": soon + 3600})))),
