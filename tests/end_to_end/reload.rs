@@ -188,7 +188,7 @@ async fn writes_a_second_are_limited_while_it_runs() {
     const RATE: u32 = 20;
     const WRITES: u32 = 60;
     let scene = Scene::start("slowly", WRITES as usize).await;
-    scene.configure("acr.toml", &format!("{ACR}namespaces.include = [\"nowhere\"]\n"));
+    scene.configure("acr.toml", &format!("{ACR}namespaces.include = [\"none-of-these\"]\n"));
     let _pullmint = scene.run();
     scene.until_said(&["leading: minting and writing"]).await;
     scene.configure_all(&format!("max_writes_per_second = {RATE}\n"));

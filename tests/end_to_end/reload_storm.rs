@@ -62,7 +62,7 @@ impl Choice {
 
     fn toml(&self, registry: &str, base: &str) -> String {
         let mut namespaces: Vec<_> = self.namespaces.iter().map(|number| format!("storms-{number}")).collect();
-        namespaces.push("nowhere".to_owned());
+        namespaces.push("none-of-these".to_owned());
         let accounts: Vec<_> = self.accounts.iter().collect();
         let mut toml = format!("{base}namespaces.include = {namespaces:?}\nservice_accounts = {accounts:?}\n");
         if let Some(secret) = self.secret {

@@ -1,6 +1,6 @@
 //! One pullmint on the stage that all tests share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -206,7 +206,7 @@ impl Scene {
         let files = std::fs::read_dir(self.around.dir()).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut logs: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "log")).collect();
         logs.sort();
-        let end = |path: &std::path::PathBuf| {
+        let end = |path: &PathBuf| {
             let log = std::fs::read_to_string(path).unwrap_or_default();
             let skipped = log.lines().count().saturating_sub(60);
             let lines: Vec<_> = log.lines().skip(skipped).collect();

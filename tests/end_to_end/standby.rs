@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use pullmint::clock::{Clock, SystemClock};
 use rustix::process::Signal;
 use world::Fault;
@@ -147,7 +149,7 @@ async fn writes_of_a_frozen_leader_that_arrive_after_another_has_minted_anew_do_
     until_the_middle(&scene).await;
     a.pause();
     // So that the two have different credentials to write, and each believes in its own.
-    let state = kube::Api::<k8s_openapi::api::core::v1::Secret>::namespaced(scene.client.clone(), "belated");
+    let state = Api::<Secret>::namespaced(scene.client.clone(), "belated");
     state.delete("pullmint-state", &Default::default()).await.expect("deleted");
     scene.until_said_by("b", &[LEADING]).await;
     // It thaws amid the other's writes.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
@@ -53,6 +54,6 @@ impl Drop for Witness {
 }
 
 /// When the youngest credential in a Secret was minted, as it says itself.
-pub(crate) fn minted_at(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Option<Timestamp> {
+pub(crate) fn minted_at(metadata: &ObjectMeta) -> Option<Timestamp> {
     metadata.annotations.as_ref()?.get("pullmint.dev/minted-at")?.parse().ok()
 }
