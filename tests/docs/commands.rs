@@ -111,7 +111,7 @@ async fn what_is_installed_can_be_upgraded_and_uninstalled_without_a_trace() {
     let shell = Shell::open(&scene, "docs/install.md", &own).await;
     shell.finish().await;
     // There is no node for the Deployment's pods, so this does their work.
-    let pass = scene.pullmint(&["once"]).await;
+    let pass = scene.pullmint(&["once", "--namespace", "docs-install-own"]).await;
     assert_eq!(pass.code, 0, "{pass:?}");
     scene.until_secret("docs-install-1", "pullmint-ecr").await;
     let shell = Shell::open(&scene, "docs/upgrade.md", &own).await;
