@@ -191,6 +191,7 @@ async fn secrets_are_found_in_no_output_at_any_level_whatever_fails() {
     let everything = ["--log", "trace,hyper=trace,aws_smithy_runtime=trace"];
     let pullmint = scene.run_with(&everything);
     scene.until_secret("canary-0", "pullmint-personal").await;
+    scene.until_said(&["leading: minting and writing"]).await;
     let standby = scene.named("standby").args(everything).start().expect("pullmint starts");
     scene.until_said_by("standby", &["standing by"]).await;
     clouds.fail(Service::Entra, Fault::Echo);
