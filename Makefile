@@ -8,6 +8,8 @@ CARGO_CYCLONEDX := 0.5.9
 HADOLINT := 2.15.1
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 BUILT := $(or $(CARGO_TARGET_DIR),target)/debug
+# Most of the time tests wait: for leases to expire, for credentials to die, for a kubelet.
+export RUST_TEST_THREADS ?= 4
 export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
 
 .PHONY: help demo test bench lint deny hadolint build image image-test sbom world
