@@ -124,9 +124,10 @@ impl Theatre {
             self.actors[actor].election = Election::new(name, Timing::default());
             self.actors[actor].waits = None;
         }
-        // The watch may show it.
+        // The watch shows it: at once where all is well, else sooner or later.
+        let prompt = if trouble > 0.0 { 0.2 } else { 1.0 };
         let awake = self.actors[actor].frozen_until <= now && self.actors[actor].waits.is_none();
-        if awake && !self.actors[actor].election.leads(now) && self.chance.f64() < 0.2 {
+        if awake && !self.actors[actor].election.leads(now) && self.chance.f64() < prompt {
             self.actors[actor].election.observe(now, lease);
         }
     }
