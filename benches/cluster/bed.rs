@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -111,8 +112,10 @@ impl Bed {
         self.clouds.mints(Service::Ecr)
     }
 
-    /// Removes all that pullmint and the bare loop wrote, the state too.
+    /// Removes all that pullmint and the bare loop wrote, the state and the dead one's lease too.
     pub(crate) async fn wipe(&self) {
+        let leases = Api::<Lease>::namespaced(self.client.clone(), "default");
+        leases.delete("pullmint", &DeleteParams::default()).await.ok();
         self.left.lock().expect("no panic").clear();
         let mut names = self.namespace_names();
         names.push("default".to_owned());
