@@ -97,7 +97,11 @@ impl StateSecret {
     /// the registry is minted anew, which is right in every case.
     ///
     /// Waits for an API server that does not answer: what is minted without it can neither be written nor kept.
-    pub async fn load(&self, registries: &[Registry], now: impl Fn() -> Timestamp) -> BTreeMap<RegistryName, Slot> {
+    pub async fn load(
+        &self,
+        registries: impl Iterator<Item = &Registry>,
+        now: impl Fn() -> Timestamp,
+    ) -> BTreeMap<RegistryName, Slot> {
         let mut stored = loop {
             match self.read().await {
                 Ok(stored) => break stored,
@@ -116,7 +120,7 @@ impl StateSecret {
         let slot = |registry: &Registry| {
             Some((registry.name.clone(), stored.records.remove(&registry.name)?.into_slot(registry, now)))
         };
-        registries.iter().filter_map(slot).collect()
+        registries.filter_map(slot).collect()
     }
 
     /// Saves whenever a keeper has published something new, for ever.

@@ -33,7 +33,6 @@ pub(super) struct Line {
 pub(super) struct Lines {
     outside: Outside,
     ca_file: Option<PathBuf>,
-    registries: Vec<Registry>,
     all: Vec<Line>,
 }
 
@@ -41,7 +40,7 @@ impl Lines {
     pub(super) fn new(settings: &Settings, site: &Site) -> Result<Self, StartError> {
         let ca_file = settings.ca_file.clone();
         let outside = Outside::new(ca_file.as_deref(), Arc::clone(&site.clock))?;
-        let mut lines = Self { outside, ca_file, registries: Vec::new(), all: Vec::new() };
+        let mut lines = Self { outside, ca_file, all: Vec::new() };
         lines.assign(settings, site)?;
         Ok(lines)
     }
@@ -65,7 +64,6 @@ impl Lines {
             };
             self.all.push(line);
         }
-        self.registries.clone_from(&settings.registries);
         let named = |line: &Line| (line.registry.name.clone(), line.registry.provider.name());
         let names: Vec<_> = self.all.iter().map(named).collect();
         site.metrics.set_registries(&names);
@@ -105,8 +103,8 @@ impl Lines {
         self.all.iter()
     }
 
-    pub(super) fn registries(&self) -> &[Registry] {
-        &self.registries
+    pub(super) fn registries(&self) -> impl Iterator<Item = &Registry> {
+        self.all.iter().map(|line| &line.registry)
     }
 
     pub(super) fn kept(&self) -> Kept {
