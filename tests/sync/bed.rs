@@ -163,6 +163,7 @@ impl Bed {
 
     /// The end state is right exactly when a syncer that knows nothing of the past finds nothing to change in it.
     pub(crate) async fn assert_at_rest(&self, running: Running, given: &[&Given]) {
+        running.until_settled().await;
         drop(running);
         let before = self.versions(given).await;
         let fresh = self.sync(given);
