@@ -26,7 +26,7 @@ const REGISTRIES: [(&str, &str, Service, &str); 4] = [
 /// A scene in which there are a thousand Secrets to write, slowly enough that their middle can be met.
 pub(crate) async fn scene(name: &'static str) -> Scene {
     let scene = Scene::start(name, NAMESPACES).await;
-    scene.configure_all("max_writes_per_second = 250\n");
+    scene.configure_all("max_writes_per_second = 125\n");
     for (name, toml, ..) in REGISTRIES {
         scene.configure(&format!("{name}.toml"), toml);
     }
