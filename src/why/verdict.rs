@@ -37,13 +37,26 @@ pub fn judge(case: &Case, evidence: &Evidence, now: Timestamp) -> Vec<Finding> {
     if let Some(broken) = &evidence.broken {
         return vec![wiring::broken(case, broken)];
     }
-    // The node's own troubles, whatever the registry says.
+    // A node that holds pulls back has not asked yet: what the registry would say comes next.
+    if heard == Some(Code::NODE_THROTTLED) {
+        let mut findings = weigh(case, image, evidence, None, now);
+        let is_vague = |finding: &Finding| [Code::MENDED, Code::UNKNOWN, Code::SOME_NODES].contains(&finding.code);
+        findings.retain(|finding| !is_vague(finding));
+        findings.push(here::told(case, image, Code::NODE_THROTTLED, ""));
+        return findings;
+    }
+    // The node's other troubles, whatever the registry says.
     if let Some(code) = heard.filter(|code| here::is_nodes_own(*code)) {
         return vec![here::told(case, image, code, "")];
     }
     if complaint.is_some_and(|complaint| complaint.reason == "SignatureValidationFailed") {
         return vec![here::told(case, image, Code::POLICY, "")];
     }
+    weigh(case, image, evidence, heard, now)
+}
+
+/// The registry's answers and what was heard of the kubelet, weighed.
+fn weigh(case: &Case, image: &Reference, evidence: &Evidence, heard: Option<Code>, now: Timestamp) -> Vec<Finding> {
     let mut findings = if let Some(opened) = evidence.opened() {
         here::opened(case, image, evidence, opened, heard)
     } else if let Some(foremost) = foremost(evidence) {

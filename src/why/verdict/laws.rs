@@ -92,6 +92,17 @@ fn the_nodes_own_troubles_are_told_though_the_registry_answers() {
 }
 
 #[test]
+fn a_node_that_holds_pulls_back_does_not_hide_what_the_registry_says() {
+    let mut case = case("reg.example.com/app:1", "ErrImagePull", "pull QPS exceeded");
+    case.runs_on = vec!["node-2".into()];
+    let codes =
+        |evidence: &Evidence| judge(&case, evidence, NOW).iter().map(|finding| finding.code).collect::<Vec<_>>();
+    let missing = Outcome::Missing(Missing::Manifest { tags: vec!["2".into()] });
+    assert_eq!(codes(&answered(missing)), [Code::NO_TAG, Code::NODE_THROTTLED]);
+    assert_eq!(codes(&answered(found())), [Code::NODE_THROTTLED]);
+}
+
+#[test]
 fn what_runs_elsewhere_and_fails_again_and_again_is_the_nodes() {
     let mut case = case("reg.example.com/app:1", "ImagePullBackOff", "insufficient_scope: authorization failed");
     assert_eq!(first(&case, &answered(found())), Some(Code::MENDED));
