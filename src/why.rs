@@ -26,6 +26,7 @@ pub mod evidence;
 pub mod finding;
 pub mod gather;
 pub mod inquiry;
+pub mod kept;
 pub mod keyring;
 pub mod login;
 pub mod message;

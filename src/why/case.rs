@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::why::answer::Platform;
+use crate::why::kept::Kept;
 use crate::why::reference::{Invalid, Reference};
 
 /// An image in its pod, or before there is one.
@@ -31,6 +32,8 @@ pub struct Case {
     pub is_disk_full: bool,
     /// Nodes on which the same image runs.
     pub runs_on: Vec<String>,
+    /// What pullmint says of the Secrets that it keeps.
+    pub kept: Arc<Kept>,
 }
 
 /// Who wants an image.

@@ -134,6 +134,12 @@ codes! {
 }
 
 impl Code {
+    /// Whether it lies in the credential, or on its way to the kubelet.
+    #[must_use]
+    pub fn is_about_credentials(self) -> bool {
+        (200..400).contains(&self.0)
+    }
+
     /// What is known of it.
     #[must_use]
     pub fn entry(self) -> &'static Entry {

@@ -77,6 +77,7 @@ pub async fn gather(client: &Client, target: &Target) -> Result<Gathered, kube::
             subject: wish.subject,
             image: wish.image,
             complaint: wish.complaint,
+            kept: Arc::default(),
         }
     });
     let cases = cases.collect();

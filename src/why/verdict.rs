@@ -71,10 +71,22 @@ fn weigh(case: &Case, image: &Reference, evidence: &Evidence, heard: Option<Code
     } else {
         offline(case, image, heard)
     };
+    if let Some(first) = findings.first_mut().filter(|first| first.code.is_about_credentials()) {
+        upkeep(case, image, first);
+    }
     for finding in &mut findings {
         finding.evidence.extend(words::kubelets(case));
     }
     findings
+}
+
+/// What pullmint says of the Secret itself. Whatever a hand did to it, the next renewal would undo.
+fn upkeep(case: &Case, image: &Reference, finding: &mut Finding) {
+    let is_wanted = |secret: &str| case.wiring.names(secret);
+    let Some(trouble) = case.kept.trouble(image, &case.subject.namespace, is_wanted) else { return };
+    finding.evidence.insert(0, format!("pullmint in namespace {} says: {}", trouble.keeper, trouble.words));
+    finding.cure = "mend what pullmint says; it writes the Secret by itself then".to_owned();
+    finding.command = None;
 }
 
 /// The answer that says most: what is missing, then what passes, then the first of the pod's credentials.

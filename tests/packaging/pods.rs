@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Binding, ConfigMap, Namespace, Pod, Secret, ServiceAccount};
@@ -9,6 +10,7 @@ use kube::api::{Api, ListParams, PostParams};
 use kube::core::Status;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
+use tokio::process::Command;
 use world::binaries::Program;
 use world::clouds::{Service, seed};
 use world::{Node, PodNetwork, Stage};
@@ -187,6 +189,7 @@ async fn the_image_serves_from_confined_pods_through_an_upgrade_and_leaves_as_th
 async fn live(installation: &mut Installation) {
     comes_up_and_serves(installation).await;
     takes_up_a_changed_configuration_by_itself(installation).await;
+    tells_why_a_secret_is_missing(installation).await;
     is_replaced_without_a_gap(installation).await;
     leaves(installation).await;
 }
@@ -215,6 +218,27 @@ async fn takes_up_a_changed_configuration_by_itself(installation: &mut Installat
     installation.upgrade().await;
     installation.secret("team-0", "pullmint-public").await;
     assert_eq!(installation.pods().await, before);
+}
+
+/// The command finds the pods that run, and what keeps them from writing the Secret.
+async fn tells_why_a_secret_is_missing(installation: &mut Installation) {
+    let acr = json!({"provider": "acr", "login_servers": ["acme.azurecr.io"], "identity": "workload-identity"});
+    installation.values["registries"]["acr"] = acr;
+    installation.upgrade().await;
+    let kubeconfig = installation.stage.world.control_plane.kubeconfig();
+    let image = ["--image", "acme.azurecr.io/team/app:1", "--secret", "pullmint-acr", "--namespace", "team-0"];
+    let told = async || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pullmint"));
+        command.arg("why").args(image).args(["--offline", "--output", "json", "--kubeconfig"]).arg(&kubeconfig);
+        let said = command.stdin(Stdio::null()).kill_on_drop(true).output().await.expect("an end");
+        let report: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert_eq!(report["findings"][0]["code"], "PM201", "{report:#}");
+        let seen = report["findings"][0]["evidence"][0].as_str()?.to_owned();
+        seen.starts_with("pullmint in namespace pullmint says: the renewal of registry acr has failed").then_some(seen)
+    };
+    let seen = installation.until("pullmint's own word", told).await;
+    assert!(seen.contains("; to do: "), "{seen}");
+    installation.values["registries"].as_object_mut().expect("registries").remove("acr");
 }
 
 async fn is_replaced_without_a_gap(installation: &mut Installation) {

@@ -7,12 +7,14 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::json;
 
 use super::judge;
 use crate::why::answer::{Answer, Flaw, Manifest, Missing, Outcome, Platform, Trouble, Words};
 use crate::why::case::{Attempts, Case, Complaint, ContainerKind, State, Subject, Wanted, Wiring};
 use crate::why::catalogue::Code;
 use crate::why::evidence::{Evidence, Tried};
+use crate::why::kept::Kept;
 use crate::why::login::Facts;
 use crate::why::reference::Reference;
 
@@ -38,6 +40,7 @@ fn case(image: &str, reason: &str, message: &str) -> Case {
         platform: Some(Platform { os: "linux".into(), architecture: "amd64".into(), variant: None }),
         is_disk_full: false,
         runs_on: Vec::new(),
+        kept: Arc::default(),
     }
 }
 
@@ -100,6 +103,28 @@ fn a_node_that_holds_pulls_back_does_not_hide_what_the_registry_says() {
     let missing = Outcome::Missing(Missing::Manifest { tags: vec!["2".into()] });
     assert_eq!(codes(&answered(missing)), [Code::NO_TAG, Code::NODE_THROTTLED]);
     assert_eq!(codes(&answered(found())), [Code::NODE_THROTTLED]);
+}
+
+#[test]
+fn of_a_secret_that_pullmint_fails_to_keep_its_own_words_are_told_and_no_command_that_it_would_undo() {
+    let mut case = case("reg.example.com/app:1", "ErrImagePull", "");
+    let wanted = vec![Wanted { name: "pull".into(), state: State::Missing }];
+    case.wiring = Arc::new(Wiring { wanted, ..Wiring::default() });
+    let status = json!({
+        "namespace": "pullmint", "leadership": {"role": "leader"}, "namespaces": [],
+        "registries": [{"name": "reg", "hosts": ["reg.example.com"], "secret": "pull", "failure": {
+            "message": "ask\u{1b}[2J: denied", "remedy": "allow it", "consecutive": 3, "since": NOW}}],
+    });
+    let denied = Outcome::Denied(Words { status: 401, ..Words::default() });
+    let evidence = Evidence { tried: vec![tried(denied, None)], ..Evidence::default() };
+    let without = judge(&case, &evidence, NOW);
+    assert!(without[0].command.is_some());
+    case.kept = Arc::new(Kept::of(&status));
+    let finding = &judge(&case, &evidence, NOW)[0];
+    assert_eq!((finding.code, &finding.command), (Code::SECRET_MISSING, &None));
+    let said = &finding.evidence[0];
+    assert!(said.starts_with("pullmint in namespace pullmint says: the renewal of registry reg"), "{said}");
+    assert!(said.contains("3 times") && said.contains("to do: allow it") && !said.contains('\u{1b}'), "{said}");
 }
 
 #[test]
