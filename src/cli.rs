@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::causes;
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{self, Cluster};
 use crate::config::{Report, Settings};
@@ -200,19 +201,8 @@ fn print(text: &str) -> Outcome {
 }
 
 /// An error and its causes, one below the other.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let because = error.to_string();
-        // Many an error repeats its cause in its own words.
-        if !text.contains(&because) {
-            text.push_str("\n  because: ");
-            text.push_str(&because);
-        }
-        cause = error.source();
-    }
-    text
+fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    causes::joined(error, "\n  because: ")
 }
 
 /// The cluster. What is in the way of it is printed.

@@ -33,6 +33,7 @@
 //! what a person can do about it. A task that ends although it never should ends the process.
 
 pub mod admin;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

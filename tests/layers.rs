@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 25] = [
+    "causes",
     "clock",
     "registry",
     "credential",

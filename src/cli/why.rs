@@ -178,7 +178,7 @@ pub(super) async fn tell(means: &Means, choose: impl FnOnce(String) -> Result<Ta
 }
 
 async fn find_out(means: &Means, choose: impl FnOnce(String) -> Result<Target, Outcome>) -> Result<Report, Outcome> {
-    let failed = |error: &dyn std::error::Error| {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
         complain(&explain(error));
         Outcome::Failed
     };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::causes;
+
 /// A boxed error with everything below it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -49,14 +51,7 @@ impl MintError {
     /// The attempt and every cause below it, on one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.attempt.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        causes::joined(self, ": ")
     }
 }
 

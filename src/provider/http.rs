@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Url};
 
 use super::{MintError, Reason};
+use crate::causes;
 
 pub mod answer;
 
@@ -177,10 +178,9 @@ fn is_link_local(url: &Url) -> bool {
 
 fn unreachable_host(attempt: &str, place: &str, error: reqwest::Error) -> MintError {
     let error = error.without_url();
-    let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     let remedy = if error.is_timeout() {
         format!("{place} did not answer in time: check network policies, the firewall and HTTPS_PROXY")
-    } else if causes.any(|cause| cause.to_string().contains("certificate")) {
+    } else if causes::each(&error).any(|cause| cause.to_string().contains("certificate")) {
         format!("let `ca_file` name the certificate authority that {place} or the proxy before it uses")
     } else {
         format!("check the spelling of {place}, DNS, network policies, the firewall and HTTPS_PROXY")

@@ -9,9 +9,9 @@ use kube::core::{PartialObjectMeta, Status};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::causes;
 use crate::sync::decide::Observed;
 use crate::sync::manifest::FIELD_MANAGER;
-use crate::sync::sources::chain;
 
 /// A call that takes longer has failed; its effect, if any, will be seen by the watch.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -107,9 +107,9 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Se
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) => Err(refusal(&status)),
         Ok(Err(error @ (kube::Error::HyperError(_) | kube::Error::Service(_)))) => {
-            Err(Setback::Unreachable(chain(&error)))
+            Err(Setback::Unreachable(causes::joined(&error, ": ")))
         }
-        Ok(Err(error)) => Err(Setback::Failed(chain(&error))),
+        Ok(Err(error)) => Err(Setback::Failed(causes::joined(&error, ": "))),
         Err(_) => Err(Setback::Failed(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
     }
 }

@@ -15,6 +15,7 @@ use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
+use crate::causes;
 use crate::clock::Clock;
 use crate::pulse::{self, Pulse, Pulses};
 use crate::sync::Setting;
@@ -207,23 +208,8 @@ fn report(what: &str, error: &watcher::Error) {
         _ => false,
     };
     if refused {
-        warn!(what, error = %chain(error), remedy = "grant list and watch as `pullmint rbac` prints them", "may not watch");
+        warn!(what, error = %causes::joined(error, ": "), remedy = "grant list and watch as `pullmint rbac` prints them", "may not watch");
     } else {
-        warn!(what, error = %chain(error), "a watch broke; starting it again");
+        warn!(what, error = %causes::joined(error, ": "), "a watch broke; starting it again");
     }
-}
-
-/// An error and its causes on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }

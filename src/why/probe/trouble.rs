@@ -6,25 +6,18 @@ use std::io;
 use rustls::{CertificateError, InvalidMessage};
 
 use super::guard::{Forbidden, NoAddress};
+use crate::causes;
 use crate::why::answer::{Flaw, Trouble};
 
 /// Classifies an error of the HTTP client.
 pub(super) fn of(error: &reqwest::Error) -> Trouble {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(trouble) = known(error) {
-            return trouble;
-        }
-        cause = error.source();
+    if let Some(trouble) = causes::each(error).find_map(known) {
+        return trouble;
     }
     if error.is_timeout() {
         return Trouble::Timeout;
     }
-    let mut deepest: &dyn Error = error;
-    while let Some(error) = deepest.source() {
-        deepest = error;
-    }
-    Trouble::Other(deepest.to_string())
+    Trouble::Other(causes::each(error).last().map(ToString::to_string).unwrap_or_default())
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<Trouble> {
