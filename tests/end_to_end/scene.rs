@@ -225,18 +225,10 @@ impl Scene {
     }
 
     /// Asks until there is an answer; without one in time, the test fails with pullmint's log.
-    pub(crate) async fn until<T>(&self, what: &str, within: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-        let asking = async {
-            loop {
-                if let Some(answer) = ask().await {
-                    return answer;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        match tokio::time::timeout(within, asking).await {
-            Ok(answer) => answer,
-            Err(_) => panic!("not within {} s: {what}; pullmint said:\n{}", within.as_secs(), self.last_words()),
+    pub(crate) async fn until<T>(&self, what: &str, within: Duration, ask: impl AsyncFnMut() -> Option<T>) -> T {
+        match world::look_for(within, Duration::from_millis(50), ask).await {
+            Some(answer) => answer,
+            None => panic!("not within {} s: {what}; pullmint said:\n{}", within.as_secs(), self.last_words()),
         }
     }
 

@@ -114,18 +114,10 @@ impl Bed {
     }
 
     pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&[Event]) -> bool) -> Vec<Event> {
-        let found = async {
-            loop {
-                let events = self.events().await;
-                if wanted(&events) {
-                    return events;
-                }
-                tokio::time::sleep(GLANCE).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, found).await {
-            Ok(events) => events,
-            Err(_) => panic!("never seen: {what}; {:#?}", self.events().await),
+        let look = async || Some(self.events().await).filter(|events| wanted(events));
+        match world::look_for(PATIENCE, GLANCE, look).await {
+            Some(events) => events,
+            None => panic!("never seen: {what}; {:#?}", self.events().await),
         }
     }
 }

@@ -124,14 +124,6 @@ pub(crate) async fn one_leads<'a>(one: &'a Party, other: &'a Party) -> (&'a Part
 }
 
 /// Looks until there is what is looked for.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never seen: {what}"))
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    world::look_for(PATIENCE, GLANCE, look).await.unwrap_or_else(|| panic!("never seen: {what}"))
 }

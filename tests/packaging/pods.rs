@@ -131,18 +131,10 @@ impl Installation {
             .await
     }
 
-    async fn until<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-        let asking = async {
-            loop {
-                if let Some(answer) = ask().await {
-                    return answer;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, asking).await {
-            Ok(answer) => answer,
-            Err(_) => panic!("not within {} s: {what}\n{}", PATIENCE.as_secs(), self.logs()),
+    async fn until<T>(&self, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+        match world::look_for(PATIENCE, Duration::from_millis(100), ask).await {
+            Some(answer) => answer,
+            None => panic!("not within {} s: {what}\n{}", PATIENCE.as_secs(), self.logs()),
         }
     }
 

@@ -226,19 +226,8 @@ pub(crate) async fn client(kubeconfig: &Path) -> Client {
 }
 
 /// Looks until there is what is looked for.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    match tokio::time::timeout(PATIENCE, found).await {
-        Ok(found) => found,
-        Err(_) => panic!("never seen: {what}"),
-    }
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    world::look_for(PATIENCE, GLANCE, look).await.unwrap_or_else(|| panic!("never seen: {what}"))
 }
 
 pub(crate) fn dockerconfigjson(secret: &Secret) -> Option<String> {

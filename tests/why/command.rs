@@ -62,6 +62,7 @@ fn case(pod: &str) -> Case {
         platform: None,
         is_disk_full: false,
         runs_on: Vec::new(),
+        kept: std::sync::Arc::default(),
     }
 }
 
