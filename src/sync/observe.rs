@@ -103,8 +103,11 @@ impl Syncer {
         self.push_observed();
     }
 
-    /// What is there may have to go, wherever it is.
+    /// What is there may have to go, wherever it is; and what is told of others may not be true any more.
     fn push_observed(&mut self) {
+        for (key, _) in self.memory.iter().filter(|(_, memory)| memory.state.is_some()) {
+            self.queue.push(key.clone(), Urgency::Bulk);
+        }
         for (place, table) in self.secrets.iter().enumerate() {
             for (namespace, _) in table.iter() {
                 self.queue.push(Key::Secret(place, Arc::clone(namespace)), Urgency::Bulk);

@@ -70,6 +70,21 @@ async fn a_selection_that_grows_narrower_loses_what_is_outside_of_it() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_credential_waits_no_more_when_it_is_not_wanted_any_more() {
+    let bed = Bed::new().await;
+    let wide = Given::new("late", "pull-unwanted", "unwanted-*");
+    bed.namespaces("unwanted-a", 1).await;
+    bed.namespaces("unwanted-b", 1).await;
+    let syncer = bed.sync(&[&wide]);
+    syncer.until(|summary| summary.settled && summary.waiting == 2).await;
+    let narrow = Given { include: vec!["unwanted-b-*".to_owned()], ..wide };
+    syncer.assign(&[&narrow]);
+    syncer.until(|summary| summary.settled && summary.waiting == 1).await;
+    syncer.assign(&[]);
+    syncer.until(|summary| summary.settled && summary.waiting == 0).await;
+}
+
+#[tokio::test]
 async fn an_account_that_leaves_the_configuration_loses_what_was_added_to_it() {
     let bed = Bed::new().await;
     let ecr = Given::new("ecr", "pull-unnamed", "unnamed-*").accounts(&["default"]);
