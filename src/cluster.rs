@@ -34,7 +34,7 @@ pub enum ClusterError {
     Client(#[source] kube::Error),
 }
 
-/// A watch on which nothing came for so long is dead: the API server sends a bookmark every minute.
+/// A watch on which nothing came for so long is dead: it was asked for a shorter time.
 const SILENCE: Duration = Duration::from_secs(100);
 
 /// A watch that is silent for longer is deaf: the time until it is noticed and begun anew, and some more.

@@ -1,10 +1,11 @@
-//! Hears whatever comes on a watch, down to the bookmarks that nobody else is told of.
+//! Hears whatever comes on a watch: bookmarks, and the end that the API server was asked for.
 //!
-//! A watch that has been silent for minutes is deaf: the API server says something every minute. The library that
-//! watches hides that, so it is heard where the bytes come in.
+//! A quiet watch and a deaf one look the same to the library that watches, so they are told apart where the bytes come
+//! in.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -51,48 +52,74 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let watch = watched(request.uri()).map(|objects| pulse::watch_name(&objects));
+        let watch = watched(request.uri());
         let answer = self.inner.call(request);
         let Listening { pulses, clock } = self.listening.clone();
         Box::pin(async move {
             let answer = answer.await?;
             let Some(watch) = watch.filter(|_| answer.status().is_success()) else { return Ok(answer) };
-            // That it was opened is no sign of life: behind a broken way it may be opened for ever and bring nothing.
+            let Watched { objects, life } = watch;
+            let (name, opened) = (pulse::watch_name(&objects), clock.uptime());
             Ok(answer.map(|body| {
+                let (heard, heard_of, time) = (pulses.clone(), name.clone(), Arc::clone(&clock));
                 let heard = body.map_frame(move |frame| {
-                    pulses.heard(&watch, clock.now());
+                    heard.heard(&heard_of, time.now());
                     frame
                 });
-                Box::new(heard) as Box<DynBody>
+                // That it was opened is no sign of life, nor is that it ended: behind a broken way it may be opened and
+                // closed for ever and bring nothing. That it ended when it was asked to is one.
+                let ended = heard.with_trailers(Box::pin(async move {
+                    if clock.uptime() - opened > life / 2 {
+                        pulses.heard(&name, clock.now());
+                    }
+                    None
+                }));
+                Box::new(ended) as Box<DynBody>
             }))
         })
     }
 }
 
-/// What a request watches: the resource, and the objects' name where it is limited to one.
-fn watched(uri: &http::Uri) -> Option<String> {
+/// What a request watches.
+#[derive(Debug, PartialEq, Eq)]
+struct Watched {
+    /// The resource, and the objects' name where it is limited to one.
+    objects: String,
+    /// For how long. Without a limit of its own its end says nothing.
+    life: Duration,
+}
+
+fn watched(uri: &http::Uri) -> Option<Watched> {
     let query = url::form_urlencoded::parse(uri.query()?.as_bytes());
-    let (mut watches, mut name) = (false, None);
+    let (mut watches, mut name, mut life) = (false, None, Duration::MAX);
     for (key, value) in query {
         match &*key {
             "watch" => watches = value == "true" || value == "1",
             "fieldSelector" => name = value.strip_prefix("metadata.name=").map(str::to_owned),
+            "timeoutSeconds" => life = value.parse().map_or(life, Duration::from_secs),
             _ => {}
         }
     }
     let resource = uri.path().rsplit('/').next()?;
-    watches.then(|| name.map_or_else(|| resource.to_owned(), |name| format!("{resource} {name}")))
+    let objects = name.map_or_else(|| resource.to_owned(), |name| format!("{resource} {name}"));
+    watches.then_some(Watched { objects, life })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn a_watch_is_known_by_its_resource_and_the_name_that_it_is_limited_to() {
-        let watched = |uri| super::watched(&http::Uri::from_static(uri));
-        assert_eq!(watched("/api/v1/namespaces?&watch=true&allowWatchBookmarks=true").as_deref(), Some("namespaces"));
+        let watched = |uri| watched(&http::Uri::from_static(uri));
+        let some = |objects: &str, life| Some(Watched { objects: objects.to_owned(), life });
         assert_eq!(
-            watched("/api/v1/secrets?watch=true&fieldSelector=metadata.name%3Dpullmint-ecr").as_deref(),
-            Some("secrets pullmint-ecr")
+            watched("/api/v1/namespaces?&watch=true&timeoutSeconds=60&allowWatchBookmarks=true"),
+            some("namespaces", Duration::from_secs(60))
+        );
+        assert_eq!(
+            watched("/api/v1/secrets?watch=true&fieldSelector=metadata.name%3Dpullmint-ecr"),
+            some("secrets pullmint-ecr", Duration::MAX)
         );
         assert_eq!(watched("/api/v1/secrets?fieldSelector=metadata.name%3Dpullmint-ecr"), None);
     }

@@ -127,7 +127,7 @@ impl Sources {
 
     fn namespaces(&self) -> BoxStream<'static, Change> {
         let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
-        self.changes(api, watcher::Config::default(), Source::Namespaces, "namespaces".to_owned(), |namespace| {
+        self.changes(api, config(self.deaf_after), Source::Namespaces, "namespaces".to_owned(), |namespace| {
             Change::Namespace {
                 name: namespace.name_unchecked().into(),
                 leaving: namespace.metadata.deletion_timestamp.is_some(),
@@ -138,16 +138,24 @@ impl Sources {
 
     fn secret(&self, place: usize, name: &str) -> BoxStream<'static, Change> {
         let api = Api::<PartialObjectMeta<Secret>>::all(self.client.clone());
-        self.changes(api, by_name(name), Source::Secrets(place), format!("secrets {name}"), move |secret| {
+        self.changes(api, self.by_name(name), Source::Secrets(place), format!("secrets {name}"), move |secret| {
             Change::Secret(place, namespace_of(&secret), Box::new(secret))
         })
     }
 
     fn account(&self, place: usize, name: &str) -> BoxStream<'static, Change> {
         let api = Api::<ServiceAccount>::all(self.client.clone());
-        self.changes(api, by_name(name), Source::Accounts(place), format!("serviceaccounts {name}"), move |account| {
-            Change::Account(place, namespace_of(&account), Box::new(account))
-        })
+        self.changes(
+            api,
+            self.by_name(name),
+            Source::Accounts(place),
+            format!("serviceaccounts {name}"),
+            move |account| Change::Account(place, namespace_of(&account), Box::new(account)),
+        )
+    }
+
+    fn by_name(&self, name: &str) -> watcher::Config {
+        config(self.deaf_after).fields(&format!("metadata.name={name}"))
     }
 
     /// `what` is the watch's name: the resource, and the objects' name where it is limited to one.
@@ -185,8 +193,12 @@ impl Sources {
     }
 }
 
-fn by_name(name: &str) -> watcher::Config {
-    watcher::Config::default().fields(&format!("metadata.name={name}"))
+/// How to watch so that silence for so long means that the watch is deaf: the API server is asked to end it, in good
+/// order, after a third of that time. Bookmarks alone would not do: there are none while nothing of the kind changes,
+/// unless etcd is set up to tell of its progress more often than its usual ten minutes.
+pub(crate) fn config(deaf_after: Duration) -> watcher::Config {
+    let seconds = u32::try_from(deaf_after.as_secs() / 3).unwrap_or(u32::MAX);
+    watcher::Config::default().timeout(seconds.clamp(1, 290))
 }
 
 fn namespace_of(object: &impl ResourceExt) -> Arc<str> {

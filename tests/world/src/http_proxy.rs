@@ -3,6 +3,7 @@
 //! It is plain HTTP towards the client and TLS towards the server; the client's token passes through it.
 
 use std::{
+    future::{pending, ready},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -13,7 +14,7 @@ use axum::{
     extract::{Request, State},
     response::Response,
 };
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use http::{StatusCode, request::Parts};
 use hyper_util::rt::TokioIo;
 use rustls::{
@@ -158,18 +159,19 @@ fn is_watch(parts: &Parts) -> bool {
     parts.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"))
 }
 
-/// The body, until the first piece of it that comes while nothing may.
+/// The body, until the first piece of it that comes while nothing may; its end is such a piece.
 fn while_hearing(body: Body, deaf: watch::Receiver<bool>) -> Body {
-    let pieces = body.into_data_stream().then(move |piece| {
+    let pieces = body.into_data_stream().map(Some).chain(stream::once(ready(None)));
+    let heard = pieces.then(move |piece| {
         let deaf = deaf.clone();
         async move {
             if *deaf.borrow() {
-                std::future::pending::<()>().await;
+                pending::<()>().await;
             }
             piece
         }
     });
-    Body::from_stream(pieces)
+    Body::from_stream(heard.filter_map(ready))
 }
 
 /// One connection per request: slow and simple. The body streams, so watches work.
