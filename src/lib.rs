@@ -46,6 +46,7 @@ pub mod keeper;
 pub mod leader;
 pub mod metrics;
 pub mod provider;
+pub mod pulls;
 pub mod pulse;
 pub mod rbac;
 pub mod registry;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "causes",
     "clock",
     "registry",
@@ -20,13 +20,14 @@ const LAYERS: [&str; 25] = [
     "sync",
     "rbac",
     "cluster",
+    "why",
+    "pulls",
     "leader",
     "events",
     "admin",
     "telemetry",
     "reload",
     "daemon",
-    "why",
     "cli",
     "lib",
     "main",
