@@ -123,6 +123,7 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     // Where the file does not do, the registries are still checked, as if it were not there.
     let global: file::Global = document.read(&schema::GLOBAL).unwrap_or_default();
     let admin = check::admin(&mut document, &global.admin, dir);
+    let pulls = check::pulls(&global.pulls);
     problems.append(&mut document.problems);
 
     let mut read = Vec::new();
@@ -151,5 +152,5 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     let ca_file = global.ca_file.map(|file| dir.join(file.0));
     let (concurrency, max_writes_per_second) = (global.concurrency, global.max_writes_per_second);
     let log = global.log.map(|filter| filter.0);
-    Ok(Settings { registries, concurrency, max_writes_per_second, ca_file, log, admin })
+    Ok(Settings { registries, concurrency, max_writes_per_second, ca_file, log, admin, pulls })
 }

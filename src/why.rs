@@ -12,7 +12,8 @@
 //! ```
 //!
 //! It rebuilds what the kubelet knew ([`keyring`]), asks the registry with exactly those credentials ([`probe`]), and
-//! weighs the answers ([`verdict`]). It never needs the daemon, and writes nothing.
+//! weighs the answers ([`verdict`]). It never needs the daemon, and writes nothing; the daemon
+//! needs it, to tell by itself.
 
 use futures::StreamExt;
 use futures::stream;
@@ -30,7 +31,7 @@ pub mod kept;
 pub mod keyring;
 pub mod login;
 pub mod message;
-mod pods;
+pub mod pods;
 pub mod probe;
 pub mod reference;
 pub mod report;

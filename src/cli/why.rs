@@ -18,10 +18,10 @@ use crate::why;
 use crate::why::catalogue::Code;
 use crate::why::finding::Certainty;
 use crate::why::gather::target::{Workload, templates};
-use crate::why::gather::{Gathered, Target, gather};
+use crate::why::gather::{Gathered, Reach, Target, gather};
 use crate::why::inquiry::Inquiry;
 use crate::why::kept::Kept;
-use crate::why::probe::guard::{Guard, Network};
+use crate::why::probe::guard::{Guard, Network, proxies_of_environment};
 use crate::why::probe::{Transport, TransportOptions};
 use crate::why::report::{self, Report};
 
@@ -193,7 +193,7 @@ async fn find_out(means: &Means, choose: impl FnOnce(String) -> Result<Target, O
     let target = choose(namespace)?;
     let bar = progress();
     bar.set_message("reading pods");
-    let (gathered, kept) = tokio::join!(gather(&client, &target), Kept::ask(&client));
+    let (gathered, kept) = tokio::join!(gather(&client, &target, &Reach::Whatever), Kept::ask(&client));
     let Gathered { mut cases, waiting, pods, notes } = gathered.map_err(|error| failed(&error))?;
     let kept = Arc::new(kept);
     cases.iter_mut().for_each(|case| case.kept = Arc::clone(&kept));
@@ -247,12 +247,7 @@ impl WhyArgs {
 
 impl Means {
     fn transport(&self) -> TransportOptions {
-        let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
-        let proxies = names.into_iter().filter_map(|name| std::env::var(name).ok()).filter_map(|proxy| {
-            let url: url::Url = proxy.parse().ok()?;
-            url.host_str().map(str::to_owned)
-        });
-        let guard = Guard { allowed: self.allow_network.clone(), proxies: proxies.collect() };
+        let guard = Guard { allowed: self.allow_network.clone(), proxies: proxies_of_environment() };
         TransportOptions { ca_file: self.ca_file.clone(), guard }
     }
 }

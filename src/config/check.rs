@@ -4,8 +4,10 @@ mod acr;
 mod admin;
 mod aws;
 mod docker_hub;
+mod pulls;
 
 pub(super) use admin::admin;
+pub(super) use pulls::pulls;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Span};

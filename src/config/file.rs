@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{
     AccountId, Address, ArmId, Authority, Cron, DockerId, File, Glob, HubRepository, Labels, Lifetime, LogFilter,
-    Moment, Name, Region, Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
+    Moment, Name, Network, Region, Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
 };
 
 /// `pullmint.toml`: what holds for every registry. The file may be absent.
@@ -36,6 +36,8 @@ pub(super) struct Global {
     pub(super) namespaces: Namespaces,
     /// Where `pullmint run` serves metrics, health and its status page.
     pub(super) admin: Admin,
+    /// Whether `pullmint run` looks into images that do not pull.
+    pub(super) pulls: Pulls,
 }
 
 impl Default for Global {
@@ -49,6 +51,7 @@ impl Default for Global {
             log: None,
             namespaces: Namespaces::default(),
             admin: Admin::default(),
+            pulls: Pulls::default(),
         }
     }
 }
@@ -75,6 +78,21 @@ impl Default for Admin {
     fn default() -> Self {
         Self { listen: "[::]:8080".into(), tls_certificate_file: None, tls_key_file: None, authenticate: false }
     }
+}
+
+/// Whether `pullmint run` looks into images that do not pull, and whom it asks.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Pulls {
+    /// Whether the leader watches Pending pods, finds out why their images do not pull, and tells: in metrics, Events
+    /// and the status. It needs rights of its own, which `pullmint rbac` then prints.
+    pub(super) explain: bool,
+    /// Networks of registries with private addresses, as `10.20.0.0/16`. Others are not asked: whoever makes a pod
+    /// chooses the name of its image, and could have pullmint knock at any door inside.
+    pub(super) private_networks: Vec<Network>,
+    /// Whether pull Secrets of any name are read where a pod names them. By default only Secrets of pullmint's own
+    /// names are; with it, pullmint may `get` every Secret of the cluster.
+    pub(super) read_all_secrets: bool,
 }
 
 /// Which namespaces: included by a glob, not excluded by one, and matching the selector.

@@ -22,6 +22,8 @@ pub struct Settings {
     pub log: Option<String>,
     /// Where metrics, health and status are served.
     pub admin: Admin,
+    /// Whether, and how, images that do not pull are looked into.
+    pub pulls: Pulls,
 }
 
 /// Where metrics, health and status are served, and to whom.
@@ -48,6 +50,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key, in PEM.
     pub key: PathBuf,
+}
+
+/// Whether, and how, images that do not pull are looked into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulls {
+    /// Whether they are at all.
+    pub explain: bool,
+    /// Networks of private addresses where registries may be asked.
+    pub private_networks: Vec<String>,
+    /// Whether Secrets are read that are not of pullmint's own names.
+    pub read_all_secrets: bool,
 }
 
 /// One credential: where it comes from, and where it goes.

@@ -1,7 +1,7 @@
 //! The kinds of text that stand in files, and what makes each a valid one. A kind's name is its `format` in the
 //! schema, and by that name a value is checked where it stands.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -59,6 +59,8 @@ kinds! {
     Server "registry-host" server;
     /// An address and a port, as `127.0.0.1:8080` or `[::]:8080`.
     Address "socket-address" |text: &str| address(text).map(drop);
+    /// A network by its first address and the length of its prefix, as `10.20.0.0/16` or `fd12:3456::/32`.
+    Network "network" network;
     /// A path; a relative one begins at the directory of the configuration.
     File "file" file;
     /// An http or https URL.
@@ -148,6 +150,18 @@ pub(super) fn cron(text: &str) -> Result<String, Flaw> {
         Ok(_) => Ok(full),
         Err(e) => Err(Flaw::new(format!("this is no cron expression: {e}"))),
     }
+}
+
+fn network(text: &str) -> Verdict {
+    let is_one = text.split_once('/').is_some_and(|(address, bits)| {
+        let most = match address.parse() {
+            Ok(IpAddr::V4(_)) => 32,
+            Ok(IpAddr::V6(_)) => 128,
+            Err(_) => return false,
+        };
+        bits.parse::<u32>().is_ok_and(|bits| bits <= most)
+    });
+    demand(is_one, "this is no network").map_err(|flaw| flaw.help("write it as 10.20.0.0/16 or fd12:3456::/32"))
 }
 
 fn file(text: &str) -> Verdict {

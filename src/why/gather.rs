@@ -10,15 +10,15 @@ use k8s_openapi::api::core::v1::{Event, Node, Pod, Secret, ServiceAccount};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 
-use crate::sync::manifest::{FIELD_MANAGER, MANAGED_BY};
 use crate::why::answer::Platform;
 use crate::why::case::{Case, State, Wanted, Wiring};
-use crate::why::keyring::{DOCKER_CONFIG_JSON, DOCKERCFG};
 use crate::why::pods::{Failures, Sorted, Wish};
 use crate::why::reference::Reference;
 
+mod reach;
 pub mod target;
 
+pub use reach::Reach;
 pub use target::Target;
 
 /// Objects in one page of a list, and requests at the same time.
@@ -40,26 +40,26 @@ pub struct Gathered {
     pub notes: Vec<String>,
 }
 
-/// Gathers what a target is about.
+/// Gathers what a target is about, as far as the reach goes.
 ///
 /// # Errors
 /// When the target itself cannot be read.
-pub async fn gather(client: &Client, target: &Target) -> Result<Gathered, kube::Error> {
-    let reader = Reader { client };
-    let mut notes = Vec::new();
+pub async fn gather(client: &Client, target: &Target, reach: &Reach) -> Result<Gathered, kube::Error> {
+    let reader = Reader { client, reach };
     let found = reader.find(target).await?;
     let Sorted { failing, waiting, pods, .. } = &found.sorted;
     let waiting = waiting.iter().map(|waiting| (waiting.pod.clone(), waiting.reason.clone())).collect();
     let mut wishes: Vec<Wish> = failing.iter().cloned().chain(found.planned).collect();
 
     let scopes: BTreeSet<String> = wishes.iter().map(|wish| wish.subject.namespace.clone()).collect();
-    let (failures, namespaces, nodes, managed) = tokio::join!(
+    let ((failures, mut notes), namespaces, nodes, managed) = tokio::join!(
         reader.failures(&scopes),
         reader.namespaces(&wishes),
         reader.nodes(&wishes),
         reader.managed(&wishes)
     );
     notes.extend(namespaces.values().flat_map(|namespace| namespace.notes.clone()));
+    notes.extend(nodes.note.clone());
     wishes.iter_mut().for_each(|wish| failures.complete(wish));
     let managed = Arc::new(managed);
     let mut wirings: BTreeMap<(String, String, Vec<String>, bool), Arc<Wiring>> = BTreeMap::new();
@@ -95,6 +95,7 @@ struct Found {
 
 struct Reader<'a> {
     client: &'a Client,
+    reach: &'a Reach,
 }
 
 impl Reader<'_> {
@@ -121,17 +122,25 @@ impl Reader<'_> {
     }
 
     /// The kubelet's events. Without the right to read them, attempts stay unknown.
-    async fn failures(&self, namespaces: &BTreeSet<String>) -> Failures {
+    async fn failures(&self, namespaces: &BTreeSet<String>) -> (Failures, Vec<String>) {
         let params = ListParams::default().fields("involvedObject.kind=Pod,reason=Failed");
         let lists = stream::iter(namespaces).map(|namespace| {
             let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
             let params = params.clone();
-            async move { api.list(&params).await.map(|list| list.items).unwrap_or_default() }
+            async move {
+                let refused = |error| format!("could not list the events of namespace {namespace}: {}", short(&error));
+                api.list(&params).await.map_err(refused)
+            }
         });
-        let mut failures = Failures::default();
-        let events: Vec<Vec<Event>> = lists.buffer_unordered(IN_FLIGHT).collect().await;
-        events.iter().flatten().for_each(|event| failures.take(event));
-        failures
+        let (mut failures, mut notes) = (Failures::default(), Vec::new());
+        let lists: Vec<_> = lists.buffer_unordered(IN_FLIGHT).collect().await;
+        for list in lists {
+            match list {
+                Ok(list) => list.items.iter().for_each(|event| failures.take(event)),
+                Err(note) => notes.push(note),
+            }
+        }
+        (failures, notes)
     }
 
     async fn namespaces(&self, wishes: &[Wish]) -> BTreeMap<String, Namespace> {
@@ -142,7 +151,7 @@ impl Reader<'_> {
             accounts.insert(wish.account.clone());
         }
         let read = stream::iter(needed).map(async |(name, (secrets, accounts))| {
-            let namespace = Namespace::read(self.client, &name, secrets, &accounts).await;
+            let namespace = Namespace::read(self, &name, secrets, &accounts).await;
             (name, namespace)
         });
         read.buffer_unordered(IN_FLIGHT).collect().await
@@ -153,14 +162,16 @@ impl Reader<'_> {
         let api: Api<Node> = Api::all(self.client.clone());
         let read = stream::iter(names.into_iter().take(MOST_NODES)).map(|name| {
             let api = api.clone();
-            async move { api.get(&name).await.ok().map(|node| (name, node)) }
+            async move { api.get(&name).await.map(|node| (name, node)) }
         });
         let nodes: Vec<_> = read.buffer_unordered(IN_FLIGHT).collect().await;
+        let refusal = nodes.iter().find_map(|node| node.as_ref().err());
+        let note = refusal.map(|error| format!("could not read every node: {}", short(error)));
         let by_name: BTreeMap<_, _> =
             nodes.into_iter().flatten().filter_map(|(name, node)| Some((name, facts(&node)?))).collect();
         let is_homeless = wishes.iter().any(|wish| wish.subject.node.is_none());
         let usual = if is_homeless { self.usual_platform().await } else { None };
-        Nodes { by_name, usual }
+        Nodes { by_name, usual, note }
     }
 
     /// What most nodes run, by their labels: where a pod that is only planned will come to.
@@ -180,17 +191,15 @@ impl Reader<'_> {
     /// Where pullmint keeps Secrets of the names that pods want. It needs a right that few have.
     async fn managed(&self, wishes: &[Wish]) -> BTreeMap<String, Vec<String>> {
         let wanted: BTreeSet<_> = wishes.iter().flat_map(|wish| &wish.pull_secrets).collect();
-        let mut managed: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        if wanted.is_empty() {
-            return managed;
-        }
         let api: Api<Secret> = Api::all(self.client.clone());
-        let params = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER}")).limit(PAGE);
-        let Ok(secrets) = api.list_metadata(&params).await else { return managed };
-        for secret in &secrets.items {
-            let (name, namespace) = (secret.name_any(), secret.namespace().unwrap_or_default());
-            if wanted.contains(&name) {
-                managed.entry(name).or_default().push(namespace);
+        let mut managed: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for params in self.reach.managed(&wanted) {
+            let Ok(secrets) = api.list_metadata(&params.limit(PAGE)).await else { continue };
+            for secret in &secrets.items {
+                let (name, namespace) = (secret.name_any(), secret.namespace().unwrap_or_default());
+                if wanted.contains(&name) {
+                    managed.entry(name).or_default().push(namespace);
+                }
             }
         }
         managed
@@ -202,6 +211,8 @@ struct Nodes {
     /// Platform, and whether the disk is full.
     by_name: BTreeMap<String, (Platform, bool)>,
     usual: Option<Platform>,
+    /// Why not all could be read.
+    note: Option<String>,
 }
 
 fn facts(node: &Node) -> Option<(Platform, bool)> {
@@ -224,17 +235,11 @@ struct Namespace {
 }
 
 impl Namespace {
-    async fn read(client: &Client, name: &str, secrets: BTreeSet<String>, accounts: &BTreeSet<String>) -> Self {
+    async fn read(reader: &Reader<'_>, name: &str, secrets: BTreeSet<String>, accounts: &BTreeSet<String>) -> Self {
+        let Reader { client, reach } = *reader;
         let api: Api<Secret> = Api::namespaced(client.clone(), name);
-        let of_type = |kind: &str| ListParams::default().fields(&format!("type={kind}"));
-        let (new, old) = (of_type(DOCKER_CONFIG_JSON.0), of_type(DOCKERCFG.0));
-        let (new, old) = tokio::join!(api.list(&new), api.list(&old));
-        let mut notes = Vec::new();
-        if let Err(error) = &new {
-            notes.push(format!("could not list the pull Secrets of namespace {name}, so that only those that pods name are looked at: {}", short(error)));
-        }
-        let listed = [new, old].into_iter().flatten().flat_map(|list| list.items);
-        let present: BTreeMap<_, _> = listed.map(|secret| (secret.name_any(), Arc::new(secret))).collect();
+        let (listed, mut notes) = reach.present(&api, name).await;
+        let present: BTreeMap<_, _> = listed.into_iter().map(|secret| (secret.name_any(), Arc::new(secret))).collect();
         let account_api: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
         let mut found = BTreeMap::new();
         let mut named_by_accounts = BTreeSet::new();
@@ -256,6 +261,7 @@ impl Namespace {
         for secret in secrets.into_iter().chain(named_by_accounts) {
             let state = match present.get(&secret) {
                 Some(found) => State::Present(Arc::clone(found)),
+                None if reach.forbids(&secret) => State::Unreadable(reach::NOT_READ.to_owned()),
                 None => match api.get_opt(&secret).await {
                     Ok(Some(found)) => State::Present(Arc::new(found)),
                     Ok(None) => State::Missing,

@@ -22,15 +22,21 @@ const REASONS: [&str; 7] = [
 
 /// One container's wish for an image.
 #[derive(Clone, Debug)]
-pub(super) struct Wish {
-    pub(super) subject: Subject,
-    pub(super) image: String,
-    pub(super) complaint: Option<Complaint>,
-    pub(super) uid: String,
-    pub(super) pull_secrets: Vec<String>,
-    pub(super) account: String,
+pub struct Wish {
+    /// The container.
+    pub subject: Subject,
+    /// The image, as it is written.
+    pub image: String,
+    /// What the kubelet says.
+    pub complaint: Option<Complaint>,
+    /// The pod's identity.
+    pub uid: String,
+    /// The pull Secrets that the pod names.
+    pub pull_secrets: Vec<String>,
+    /// The pod's ServiceAccount.
+    pub account: String,
     /// Its pod does not exist yet, so the ServiceAccount's Secrets are still to be added.
-    pub(super) is_planned: bool,
+    pub is_planned: bool,
 }
 
 /// A pod that waits for something else.
@@ -80,7 +86,8 @@ pub(super) fn needs(pod: &Pod) -> Vec<Wish> {
 }
 
 /// All that a pod wants to pull and does not get.
-fn failing(pod: &Pod) -> Vec<Wish> {
+#[must_use]
+pub fn failing(pod: &Pod) -> Vec<Wish> {
     let complaining = containers(pod).filter_map(|(wish, status)| {
         let waiting = status?.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.clone().unwrap_or_default();

@@ -93,6 +93,7 @@ fn roles_for(namespace: &str, secret: &str, accounts: &[&str]) -> Roles {
         ca_file: None,
         log: None,
         admin: Default::default(),
+        pulls: Default::default(),
     };
     let mut roles = roles(&settings, namespace);
     // Many pullmints share this cluster, which the names of cluster-wide objects do not provide for.

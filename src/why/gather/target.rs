@@ -46,6 +46,8 @@ pub enum Target {
     },
     /// Pods that are only written down.
     Planned(Vec<Template>),
+    /// What failing pods wanted when somebody else saw them: no pod is read.
+    Seen(Vec<Wish>),
 }
 
 /// A pod that does not exist yet.
@@ -133,6 +135,7 @@ impl Reader<'_> {
             }
             Target::Workload { namespace, kind, name } => self.workload(namespace, *kind, name, &mut found).await?,
             Target::Image { namespace, image, secrets } => found.planned.push(wish(namespace, image, secrets)),
+            Target::Seen(wishes) => found.sorted.failing.extend(wishes.iter().cloned()),
             Target::Planned(templates) => found.planned.extend(templates.iter().flat_map(planned)),
         }
         Ok(found)

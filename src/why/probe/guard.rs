@@ -84,6 +84,14 @@ impl Guard {
     }
 }
 
+/// The hosts of the proxies that the environment names, which every HTTP client here uses.
+#[must_use]
+pub fn proxies_of_environment() -> BTreeSet<String> {
+    let names = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+    let proxies = names.into_iter().filter_map(|name| std::env::var(name).ok());
+    proxies.filter_map(|proxy| Some(proxy.parse::<Url>().ok()?.host_str()?.to_owned())).collect()
+}
+
 /// An address that is never asked.
 #[derive(Debug)]
 pub(super) struct Forbidden(pub(super) IpAddr);
