@@ -22,11 +22,12 @@ use tracing::{error, info, warn};
 use crate::clock::Clock;
 use crate::config::InvalidSelection;
 use crate::config::settings::Settings;
-use crate::events::{self, Roster};
-use crate::keeper::slot::{Coverage, Slot};
+use crate::events;
+use crate::keeper::slot::{Coverage, Roster, Slot};
 use crate::leader::{Leadership, Mandate};
 use crate::metrics::Metrics;
 use crate::provider::MintError;
+use crate::pulls;
 use crate::pulse::Pulses;
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
@@ -129,6 +130,7 @@ pub struct Daemon {
     shown: watch::Sender<Arc<[Shown]>>,
     roster: watch::Sender<Roster>,
     incidents: broadcast::Sender<Incident>,
+    pulls: pulls::Reports,
 }
 
 impl Daemon {
@@ -144,6 +146,7 @@ impl Daemon {
         let (told, summary) = watch::channel(Summary::default());
         let (covered, coverage) = watch::channel(Coverage::new());
         let incidents = broadcast::channel(events::QUEUE).0;
+        let pulls = pulls::Reports { failures: watch::channel(None).0, news: broadcast::channel(events::QUEUE).0 };
         let setting = Setting {
             client: site.client.clone(),
             clock: Arc::clone(&site.clock),
@@ -169,6 +172,7 @@ impl Daemon {
             shown: watch::channel(lines.shown()).0,
             roster: watch::channel(lines.roster()).0,
             incidents,
+            pulls,
             term: None,
             site,
             orders,
@@ -188,6 +192,7 @@ impl Daemon {
             summary: self.summary.clone(),
             leadership: self.orders.leadership.clone(),
             configuration: self.orders.configuration.clone(),
+            pulls: self.pulls.failures.subscribe(),
             pulses: self.site.pulses.clone(),
         }
     }
@@ -238,6 +243,7 @@ impl Daemon {
             since,
             slots: self.roster.subscribe(),
             incidents: self.incidents.subscribe(),
+            pulls: self.pulls.news.subscribe(),
             configuration: self.orders.configuration.clone(),
         };
         self.term = Some(Term::begin(self.parts(), news).await?);
@@ -268,7 +274,15 @@ impl Daemon {
     }
 
     fn parts(&self) -> term::Parts<'_> {
-        term::Parts { site: &self.site, lines: &self.lines, state: &self.state, coverage: &self.coverage }
+        term::Parts {
+            site: &self.site,
+            lines: &self.lines,
+            state: &self.state,
+            coverage: &self.coverage,
+            roster: &self.roster,
+            means: pulls::Means::of(&self.orders.settings.borrow()),
+            pulls: &self.pulls,
+        }
     }
 
     /// Lets what is in flight arrive, and saves what was minted last.

@@ -1,7 +1,7 @@
 //! Kubernetes Events: what `kubectl describe` shows to people who look at no log.
 //!
 //! ```text
-//! slots, configuration, incidents ─► notice (pure) ─► ration (pure) ─► post ─► Event
+//! slots, configuration, incidents, pulls ─► notice (pure) ─► ration (pure) ─► post ─► Event
 //! ```
 //!
 //! Nothing waits for an Event, and none is owed: what the API server does not take is dropped.
@@ -19,7 +19,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::debug;
 
 use crate::clock::Clock;
-use crate::keeper::slot::{Slot, publications};
+use crate::keeper::slot::{Roster, Slot, publications};
+use crate::pulls::causes::News;
 use crate::registry::RegistryName;
 use crate::status::{ConfigurationProblem, ConfigurationStatus};
 use crate::sync::incident::Incident;
@@ -34,13 +35,10 @@ pub use own::Own;
 use post::{Post, Setback};
 use ration::{Ration, Verdict};
 
-/// The registries that there are now, and the word of each one's keeper.
-pub type Roster = Vec<(RegistryName, watch::Receiver<Slot>)>;
-
-/// Incidents that wait to be told; of further ones the oldest are dropped.
+/// Incidents, or causes of failed pulls, that wait to be told; of further ones the oldest are dropped.
 pub const QUEUE: usize = 1024;
 
-/// Between two Events about Secrets: a thousand that are refused at once are told within two minutes.
+/// Between two Events about Secrets or Pods: a thousand that are refused at once are told within two minutes.
 const PACE: Duration = Duration::from_millis(100);
 
 /// Where the news comes from.
@@ -52,6 +50,8 @@ pub struct Sources {
     pub slots: watch::Receiver<Roster>,
     /// The syncer's news of single Secrets.
     pub incidents: broadcast::Receiver<Incident>,
+    /// The causes why images do not pull.
+    pub pulls: broadcast::Receiver<News>,
     /// The configuration.
     pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
 }
@@ -82,7 +82,7 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
         tokio::select! {
             Some(()) = renewals.next() => {}
             Ok(()) = sources.configuration.changed() => {}
-            Some(incident) = paced(&mut pace, &mut sources.incidents) => desk.tell(notice::of_incident(&incident)).await,
+            Some(notice) = paced(&mut pace, &mut sources.incidents, &mut sources.pulls) => desk.tell(notice).await,
             Ok(()) = sources.slots.changed() => {
                 roster = sources.slots.borrow_and_update().clone();
                 renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
@@ -92,11 +92,23 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
     }
 }
 
-async fn paced(pace: &mut Interval, incidents: &mut broadcast::Receiver<Incident>) -> Option<Incident> {
+async fn paced(
+    pace: &mut Interval,
+    incidents: &mut broadcast::Receiver<Incident>,
+    pulls: &mut broadcast::Receiver<News>,
+) -> Option<Notice> {
     pace.tick().await;
+    tokio::select! {
+        Some(incident) = next(incidents) => Some(notice::of_incident(&incident)),
+        Some(news) = next(pulls) => Some(notice::of_pulls(&news)),
+        else => None,
+    }
+}
+
+async fn next<T: Clone>(queue: &mut broadcast::Receiver<T>) -> Option<T> {
     loop {
-        match incidents.recv().await {
-            Ok(incident) => return Some(incident),
+        match queue.recv().await {
+            Ok(item) => return Some(item),
             Err(RecvError::Lagged(dropped)) => debug!(dropped, "too much has happened; the rest is told"),
             Err(RecvError::Closed) => return None,
         }

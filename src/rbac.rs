@@ -90,11 +90,14 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
     if !secrets.is_empty() {
         // Apply them (`create`, `patch`), remove those of unselected namespaces (`delete`), and see by metadata what
         // others did to them (`list`, `watch`). No `get`: their data is never read.
-        rules.push(rule("", "secrets", &names(secrets), &["create", "delete", "list", "patch", "watch"]));
+        rules.push(rule("", "secrets", &names(&secrets), &["create", "delete", "list", "patch", "watch"]));
     }
     if !accounts.is_empty() {
         // See which exist and what they name already (`list`, `watch`), and add to that (`patch`).
-        rules.push(rule("", "serviceaccounts", &names(accounts), &["list", "patch", "watch"]));
+        rules.push(rule("", "serviceaccounts", &names(&accounts), &["list", "patch", "watch"]));
+    }
+    if settings.pulls.explain {
+        rules.extend(rules_of_pulls(settings, &secrets));
     }
     if settings.admin.authenticate {
         // Ask whose a token is that somebody shows, and what they may see.
@@ -102,6 +105,27 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &[], &["create"]));
     }
     rules
+}
+
+/// What it takes to say why images do not pull. Whose pods these are, names cannot tell beforehand.
+fn rules_of_pulls(settings: &Settings, own: &BTreeSet<&String>) -> Vec<PolicyRule> {
+    let secrets = match settings.pulls.read_all_secrets {
+        true => Some(rule("", "secrets", &[], &["get"])),
+        // A rule without names would be one for all objects.
+        false => (!own.is_empty()).then(|| rule("", "secrets", &names(own), &["get"])),
+    };
+    let others = [
+        // See which pods wait for their images.
+        rule("", "pods", &[], &["list", "watch"]),
+        // See what the kubelet said of each attempt.
+        rule("", "events", &[], &["list"]),
+        // See what platform a pod's node is, and whether its disk is full.
+        rule("", "nodes", &[], &["get"]),
+        // See which pull Secrets the pod's ServiceAccount names by now.
+        rule("", "serviceaccounts", &[], &["get"]),
+    ];
+    // Ask the registry with the very credentials that the kubelet has.
+    others.into_iter().chain(secrets).collect()
 }
 
 fn own_rules() -> Vec<PolicyRule> {
@@ -114,8 +138,8 @@ fn own_rules() -> Vec<PolicyRule> {
     ]
 }
 
-fn names(set: BTreeSet<&String>) -> Vec<String> {
-    set.into_iter().cloned().collect()
+fn names(set: &BTreeSet<&String>) -> Vec<String> {
+    set.iter().copied().cloned().collect()
 }
 
 fn rule(group: &str, resource: &str, names: &[String], verbs: &[&str]) -> PolicyRule {

@@ -3,6 +3,8 @@
 //!
 //! Plain values. They are put together where all their sources are at hand; nothing here asks anybody.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -35,6 +37,8 @@ pub struct Status {
     pub namespaces: Vec<NamespaceStatus>,
     /// How many namespaces get Secrets, shown or not.
     pub namespaces_total: usize,
+    /// Images that do not pull; `null` where this process does not look for them.
+    pub pull_failures: Option<PullFailuresStatus>,
     /// Whether every watch has listed its objects, and every object has been looked at.
     pub settled: bool,
     /// Whether every watch has listed its objects once: a standby is then ready to take over.
@@ -254,6 +258,44 @@ impl CopyState {
             Self::Failing => "failing",
         }
     }
+}
+
+/// Images of Pending pods that do not pull.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullFailuresStatus {
+    /// Containers that do not get their image, by the code of the cause.
+    pub counts: BTreeMap<String, usize>,
+    /// Those that are still to be looked into, and those that are too many to be.
+    pub unexplained: usize,
+    /// The causes, those of most pods first; the first fifty.
+    pub causes: Vec<PullCauseStatus>,
+    /// How many causes there are, shown or not.
+    pub causes_total: usize,
+}
+
+/// One cause, and who has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullCauseStatus {
+    /// Its stable code, explained in docs/findings.
+    pub code: String,
+    /// The cause in one sentence.
+    pub sentence: String,
+    /// How sure it is: `certain`, `likely` or `possible`.
+    pub certainty: &'static str,
+    /// What to do, in words.
+    pub cure: String,
+    /// The same as one command, where there is one.
+    pub command: Option<String>,
+    /// Namespaces with such pods.
+    pub namespaces: usize,
+    /// Pods.
+    pub pods: usize,
+    /// The first of them, as `namespace/pod`.
+    pub first_pods: Vec<String>,
+    /// Since when the first of them has been seen.
+    pub since: Timestamp,
 }
 
 /// A loop or a watch.

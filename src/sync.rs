@@ -41,7 +41,7 @@ mod outcome;
 mod pace;
 mod progress;
 pub mod queue;
-mod sources;
+pub(crate) mod sources;
 pub mod summary;
 mod table;
 

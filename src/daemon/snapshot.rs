@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::keeper::slot::Slot;
 use crate::leader::Leadership;
+use crate::pulls;
 use crate::pulse::Pulses;
 use crate::registry::{Host, RegistryName};
 use crate::status::{
@@ -52,6 +53,8 @@ pub struct Sources {
     pub leadership: watch::Receiver<Leadership>,
     /// The reader's word on the files.
     pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
+    /// The word on images that do not pull.
+    pub pulls: pulls::table::Shown,
     /// All signs of life.
     pub pulses: Pulses,
 }
@@ -78,6 +81,7 @@ impl Sources {
             secrets: summary.board.secrets.clone(),
             namespaces: summary.board.namespaces.clone(),
             namespaces_total: summary.board.namespaces_total,
+            pull_failures: self.pulls.borrow().as_deref().map(pulls::causes::status),
             settled: summary.settled,
             watches_listed: summary.first_listed_at.is_some(),
             first_pass_at: summary.first_pass_at,

@@ -1,4 +1,5 @@
-//! What only a leader does, for as long as it leads: keep credentials fresh, save them, tell people.
+//! What only a leader does, for as long as it leads: keep credentials fresh, save them, look into
+//! failed pulls, tell people.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use tokio_cron_scheduler::JobScheduler;
 use crate::daemon::lines::Lines;
 use crate::daemon::{Site, StartError};
 use crate::events::{self, Own};
-use crate::keeper::slot::Coverage;
+use crate::keeper::slot::{Coverage, Roster};
 use crate::keeper::{Keeper, cron};
+use crate::pulls;
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
 
@@ -21,6 +23,10 @@ pub(super) struct Parts<'a> {
     pub(super) lines: &'a Lines,
     pub(super) state: &'a StateSecret,
     pub(super) coverage: &'a watch::Receiver<Coverage>,
+    pub(super) roster: &'a watch::Sender<Roster>,
+    /// How to look into failed pulls, if at all.
+    pub(super) means: Option<pulls::Means>,
+    pub(super) pulls: &'a pulls::Reports,
 }
 
 /// The tasks of a term. Dropping it ends them.
@@ -30,6 +36,13 @@ pub(super) struct Term {
     /// Saves what the keepers publish; begins anew when there are other keepers.
     saving: Option<AbortHandle>,
     schedules: Option<JobScheduler>,
+    pulls: Pulls,
+}
+
+/// The look into failed pulls, with its means while it goes on.
+struct Pulls {
+    running: Option<(pulls::Means, AbortHandle)>,
+    reports: pulls::Reports,
 }
 
 struct Running {
@@ -43,9 +56,43 @@ impl std::fmt::Debug for Term {
     }
 }
 
+impl Pulls {
+    /// With the present means, which may be others, or none.
+    fn go_on(&mut self, parts: &Parts<'_>, tasks: &mut JoinSet<&'static str>) {
+        if self.running.as_ref().map(|(means, _)| means) == parts.means.as_ref() {
+            return;
+        }
+        self.end();
+        let Some(means) = parts.means.clone() else { return };
+        let Site { client, clock, pulses, deaf_after, .. } = parts.site.clone();
+        let setting = pulls::Setting { client, clock, pulses, deaf_after, slots: parts.roster.subscribe() };
+        let task = pulls::explain(setting, means.clone(), self.reports.clone());
+        let task = tasks.spawn(async {
+            task.await;
+            "pulls"
+        });
+        self.running = Some((means, task));
+    }
+
+    /// What was told is not true any more once nobody looks.
+    fn end(&mut self) {
+        if let Some((_, task)) = self.running.take() {
+            task.abort();
+        }
+        self.reports.failures.send_replace(None);
+    }
+}
+
+impl Drop for Pulls {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Term {
     pub(super) async fn begin(parts: Parts<'_>, news: events::Sources) -> Result<Self, StartError> {
-        let mut term = Self { tasks: JoinSet::new(), keepers: BTreeMap::new(), saving: None, schedules: None };
+        let pulls = Pulls { running: None, reports: parts.pulls.clone() };
+        let mut term = Self { tasks: JoinSet::new(), keepers: BTreeMap::new(), saving: None, schedules: None, pulls };
         let own = Own::of_process(&parts.site.namespace, &parts.site.identity);
         let (client, clock) = (parts.site.client.clone(), Arc::clone(&parts.site.clock));
         term.tasks.spawn(async {
@@ -78,6 +125,7 @@ impl Term {
             self.keepers.insert(line.registry.name.clone(), Running { task, renew_now });
         }
         self.save(&parts);
+        self.pulls.go_on(&parts, &mut self.tasks);
         self.schedule(parts.lines).await
     }
 

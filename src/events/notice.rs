@@ -3,9 +3,12 @@
 use jiff::Timestamp;
 
 use crate::keeper::slot::{Failure, Minted, Slot};
+use crate::pulls::causes::News;
+use crate::pulls::table::Pod;
 use crate::registry::RegistryName;
 use crate::status::ConfigurationProblem;
 use crate::sync::incident::Incident;
+use crate::why::finding::Finding;
 
 /// The API server takes no longer note.
 const LONGEST_NOTE: usize = 1024;
@@ -43,6 +46,8 @@ pub enum Object {
         /// Its identity, if known.
         uid: Option<String>,
     },
+    /// A Pod, standing for all of its namespace that have the same.
+    Pod(Pod),
 }
 
 /// This process leads.
@@ -135,6 +140,21 @@ pub fn of_incident(incident: &Incident) -> Notice {
         transition: false,
         subject: String::new(),
         note: cut(note),
+    }
+}
+
+/// Why images of a namespace do not pull.
+#[must_use]
+pub fn of_pulls(news: &News) -> Notice {
+    let Finding { code, sentence, cure, .. } = news.finding.as_ref();
+    Notice {
+        object: Object::Pod(news.pod.clone()),
+        reason: "PullFailureExplained",
+        action: "Pull",
+        warning: true,
+        transition: false,
+        subject: format!("{code} {sentence}"),
+        note: cut(format!("{code}: {sentence}; pods of this namespace: {}; to do: {}", news.pods, cure.trim())),
     }
 }
 

@@ -112,6 +112,7 @@ impl Post {
 fn regarding(object: &Object, own: &Own) -> ObjectReference {
     match object {
         Object::Own => own.object.clone(),
+        Object::Pod(pod) => reference("Pod", &pod.namespace, pod.name.clone(), Some(pod.uid.clone())),
         Object::Secret { namespace, name, uid } => reference("Secret", namespace, name.clone(), uid.clone()),
     }
 }

@@ -25,7 +25,14 @@ pub struct Ration {
     told: HashMap<Thing, Told>,
 }
 
-type Thing = (Object, &'static str, String);
+type Thing = (Place, &'static str, String);
+
+/// Where a thing is told. Pods come and go, and what one of them has others of its namespace have too.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Object(Object),
+    PodsOf(String),
+}
 
 #[derive(Debug)]
 struct Told {
@@ -93,7 +100,11 @@ impl Ration {
 }
 
 fn thing(notice: &Notice) -> Thing {
-    (notice.object.clone(), notice.reason, notice.subject.clone())
+    let place = match &notice.object {
+        Object::Pod(pod) => Place::PodsOf(pod.namespace.clone()),
+        object => Place::Object(object.clone()),
+    };
+    (place, notice.reason, notice.subject.clone())
 }
 
 /// Zero when `now` is not after `then`.
@@ -103,9 +114,15 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::events::notice;
+    use crate::pulls::causes::News;
+    use crate::pulls::table::Pod;
     use crate::sync::incident::Incident;
+    use crate::why::catalogue::Code;
+    use crate::why::finding::{Certainty, Finding};
 
     const NOON: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -151,6 +168,19 @@ mod tests {
         let notice = notice::elected("pod-a");
         ration.told(notice.clone(), "first".to_owned(), NOON);
         assert_eq!(ration.ask(&notice, after(1)), Verdict::Again { event: "first".to_owned(), count: 2 });
+    }
+
+    #[test]
+    fn a_cause_is_told_once_for_all_pods_of_a_namespace() {
+        let explained = |namespace: &str, name: &str| {
+            let pod = Pod { namespace: namespace.to_owned(), name: name.to_owned(), uid: name.to_owned() };
+            let finding = Arc::new(Finding::new(Code::NO_TAG, Certainty::Certain, "there is no such tag"));
+            notice::of_pulls(&News { pod, finding, pods: 2 })
+        };
+        let mut ration = Ration::default();
+        ration.told(explained("team", "web-1"), "first".to_owned(), NOON);
+        assert_eq!(ration.ask(&explained("team", "web-2"), after(1)), Verdict::Silence);
+        assert_eq!(ration.ask(&explained("shop", "web-1"), after(1)), Verdict::New);
     }
 
     #[test]

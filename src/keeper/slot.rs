@@ -108,6 +108,9 @@ pub struct Failure {
     pub since: Timestamp,
 }
 
+/// The registries that there are now, and the word of each one's keeper.
+pub type Roster = Vec<(RegistryName, watch::Receiver<Slot>)>;
+
 /// One item for each time that one of these slots was published anew.
 pub fn publications(slots: impl Iterator<Item = watch::Receiver<Slot>>) -> SelectAll<BoxStream<'static, ()>> {
     let each = slots.map(|slot| unfold(slot, async |mut slot| slot.changed().await.ok().map(|()| ((), slot))).boxed());

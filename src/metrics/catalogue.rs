@@ -82,6 +82,14 @@ pub const VERDICTS: [&str; 11] =
 /// What can be in a write's way.
 pub const CONFLICTS: [&str; 5] = ["foreign", "field_manager", "outdated", "unchangeable", "forbidden"];
 
+/// What can keep an image from being pulled; a test holds that these are the codes of [`why`](.
+pub const CODES: &[&str] = &[
+    "PM000", "PM101", "PM102", "PM103", "PM104", "PM105", "PM106", "PM107", "PM201", "PM202", "PM203", "PM204",
+    "PM205", "PM206", "PM207", "PM208", "PM209", "PM210", "PM211", "PM301", "PM302", "PM303", "PM304", "PM305",
+    "PM306", "PM307", "PM401", "PM402", "PM403", "PM404", "PM405", "PM406", "PM501", "PM502", "PM503", "PM504",
+    "PM505", "PM601", "PM602", "PM603", "PM604", "PM605", "PM999",
+];
+
 const STATES: [&str; 4] =
     [CopyState::ALL[0].as_str(), CopyState::ALL[1].as_str(), CopyState::ALL[2].as_str(), CopyState::ALL[3].as_str()];
 
@@ -150,6 +158,12 @@ catalogue! {
             "From the sight of a change by somebody else to its repair";
         API_THROTTLED: Counter "pullmint_api_throttled_total" []
             "Answers by which the API server asked for patience";
+    }
+    "Images that do not pull" {
+        PULL_FAILURES: Gauge "pullmint_pull_failures" [Label { name: "code", values: Values::OneOf(CODES) }]
+            "Containers of Pending pods whose image does not pull, by the code of the cause; 0 unless the configuration asks to look";
+        PULL_FAILURES_UNEXPLAINED: Gauge "pullmint_pull_failures_unexplained" []
+            "Those of them that are still to be looked into, or too many to be";
     }
     "pullmint itself" {
         LEADER: Gauge "pullmint_leader" []

@@ -8,8 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::metrics::catalogue::{self, Family, Labels};
-use crate::status::{CopyState, LoopStatus, RegistryStatus, Role, SecretStatus, Status};
+use crate::metrics::catalogue::{self, CODES, Family, Labels};
+use crate::status::{CopyState, LoopStatus, PullFailuresStatus, RegistryStatus, Role, SecretStatus, Status};
 
 /// A watch is a loop whose name begins so.
 const WATCH: &str = "watch ";
@@ -17,6 +17,7 @@ const WATCH: &str = "watch ";
 pub(super) fn register(registry: &mut Registry, status: &Status) {
     credentials(registry, &status.registries);
     secrets(registry, &status.secrets);
+    pulls(registry, status.pull_failures.as_ref());
     loops(registry, &status.loops);
     let configuration = &status.configuration;
     single(registry, &catalogue::LEADER, flag(status.leadership.role == Role::Leader));
@@ -69,6 +70,13 @@ fn copies(secret: &SecretStatus, state: CopyState) -> usize {
         CopyState::Refused => secret.refused,
         CopyState::Failing => secret.failing,
     }
+}
+
+fn pulls(registry: &mut Registry, failures: Option<&PullFailuresStatus>) {
+    let count = |code: &str| failures.and_then(|it| it.counts.get(code)).copied().unwrap_or_default() as f64;
+    gauges(registry, &catalogue::PULL_FAILURES, CODES.iter().map(|&code| ([code], count(code))));
+    let unexplained = failures.map_or(0, |it| it.unexplained);
+    single(registry, &catalogue::PULL_FAILURES_UNEXPLAINED, unexplained as f64);
 }
 
 fn loops(registry: &mut Registry, all: &[LoopStatus]) {

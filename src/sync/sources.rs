@@ -213,15 +213,20 @@ fn key_of(source: Source, object: &impl ResourceExt) -> Arc<str> {
 }
 
 /// A watch that starts over every few minutes is ordinary; one that is refused is the operator's to mend.
-fn report(what: &str, error: &watcher::Error) {
-    let refused = match error {
+pub(crate) fn report(what: &str, error: &watcher::Error) {
+    let words = causes::joined(error, ": ");
+    if is_refusal(error) {
+        warn!(what, error = %words, remedy = "grant list and watch as `pullmint rbac` prints them", "may not watch");
+    } else {
+        warn!(what, error = %words, "a watch broke; starting it again");
+    }
+}
+
+/// Whether the API server has said no.
+pub(crate) fn is_refusal(error: &watcher::Error) -> bool {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
         _ => false,
-    };
-    if refused {
-        warn!(what, error = %causes::joined(error, ": "), remedy = "grant list and watch as `pullmint rbac` prints them", "may not watch");
-    } else {
-        warn!(what, error = %causes::joined(error, ": "), "a watch broke; starting it again");
     }
 }

@@ -47,6 +47,18 @@ pub enum Certainty {
     Possible,
 }
 
+impl Certainty {
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certain => "certain",
+            Self::Likely => "likely",
+            Self::Possible => "possible",
+        }
+    }
+}
+
 impl Finding {
     /// A finding of which nothing but the cause has been said.
     #[must_use]

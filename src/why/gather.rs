@@ -124,8 +124,8 @@ impl Reader<'_> {
     /// The kubelet's events. Without the right to read them, attempts stay unknown.
     async fn failures(&self, namespaces: &BTreeSet<String>) -> (Failures, Vec<String>) {
         let params = ListParams::default().fields("involvedObject.kind=Pod,reason=Failed");
-        let lists = stream::iter(namespaces).map(|namespace| {
-            let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let lists = stream::iter(namespaces.clone()).map(|namespace| {
+            let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
             let params = params.clone();
             async move {
                 let refused = |error| format!("could not list the events of namespace {namespace}: {}", short(&error));

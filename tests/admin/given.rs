@@ -46,6 +46,7 @@ pub(crate) fn healthy() -> Status {
         secrets,
         namespaces: Vec::new(),
         namespaces_total: 0,
+        pull_failures: None,
         settled: true,
         watches_listed: true,
         first_pass_at: Some(ago(4_566)),

@@ -12,8 +12,9 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use pullmint::clock::Clock;
 use pullmint::credential::{Credential, Expiry};
-use pullmint::events::{self, Own, Roster, Sources};
-use pullmint::keeper::slot::{Minted, Slot, Verification};
+use pullmint::events::{self, Own, Sources};
+use pullmint::keeper::slot::{Minted, Roster, Slot, Verification};
+use pullmint::pulls::causes::News;
 use pullmint::registry::RegistryName;
 use pullmint::status::{ConfigurationProblem, ConfigurationStatus};
 use pullmint::sync::incident::Incident;
@@ -59,6 +60,7 @@ pub(crate) struct Bed {
 pub(crate) struct Desk {
     pub(crate) slots: BTreeMap<&'static str, watch::Sender<Slot>>,
     pub(crate) incidents: broadcast::Sender<Incident>,
+    pub(crate) pulls: broadcast::Sender<News>,
     pub(crate) configuration: watch::Sender<Arc<ConfigurationStatus>>,
     roster: watch::Sender<Roster>,
     task: JoinHandle<()>,
@@ -74,11 +76,12 @@ impl Bed {
 
     pub(crate) fn publish(&self, client: Client, own: Own, registries: &[&'static str]) -> Desk {
         let (incidents, queue) = broadcast::channel(events::QUEUE);
+        let (pulls, news) = broadcast::channel(events::QUEUE);
         let (configuration, configured) = watch::channel(Arc::new(status(Vec::new())));
         let (roster, slots) = watch::channel(Roster::new());
-        let sources = Sources { since: NOON, slots, incidents: queue, configuration: configured };
+        let sources = Sources { since: NOON, slots, incidents: queue, pulls: news, configuration: configured };
         let task = tokio::spawn(events::publish(client, self.clock.clone(), own, sources));
-        let mut desk = Desk { slots: BTreeMap::new(), incidents, configuration, roster, task };
+        let mut desk = Desk { slots: BTreeMap::new(), incidents, pulls, configuration, roster, task };
         for registry in registries {
             desk.add(registry);
         }

@@ -41,6 +41,7 @@ pub(crate) fn healthy(now: Timestamp) -> Status {
         ],
         namespaces: Vec::new(),
         namespaces_total: 5,
+        pull_failures: None,
         settled: true,
         watches_listed: true,
         first_pass_at: Some(now - HOUR),

@@ -70,9 +70,10 @@ async fn listed(api: &Api<Secret>, namespace: &str) -> (Vec<Secret>, Vec<String>
     ([new, old].into_iter().flatten().flat_map(|list| list.items).collect(), notes)
 }
 
-/// A refusal shows again, and is said, where a pod names the Secret.
+/// By their names, whether the namespace has them or not.
 async fn read(api: &Api<Secret>, names: &BTreeSet<String>) -> (Vec<Secret>, Vec<String>) {
-    let secrets = stream::iter(names).map(|name| api.get_opt(name)).buffer_unordered(IN_FLIGHT);
+    let get = async |name: String| api.get_opt(&name).await;
+    let secrets = stream::iter(names.clone()).map(get).buffer_unordered(IN_FLIGHT);
     let is_pull_secret = |secret: &Secret| {
         secret.type_.as_deref().is_some_and(|kind| [DOCKER_CONFIG_JSON.0, DOCKERCFG.0].contains(&kind))
     };
