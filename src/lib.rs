@@ -23,6 +23,7 @@
 //! | [`Leadership`](leader::Leadership): whether this process works or stands by | its [`Elector`](leader::Elector) | the daemon, status |
 //! | the Lease | the [`Elector`](leader::Elector) that leads, or whose turn it is | all others |
 //! | what the Events have told already | [`events::publish`] | nobody else |
+//! | [`Failures`](pulls::table::Failures): images that do not pull, and why | [`pulls::explain`], for one term; emptied by the [`Daemon`](daemon::Daemon) | status, metrics |
 //! | the log filter in force | [`LogFilter::set`](telemetry::LogFilter::set), for the configuration | the log |
 //! | [`Pulses`](pulse::Pulses): signs of life | each loop its own; of watches, the [client](cluster::client) too | status |
 //! | [`Metrics`](metrics::Metrics): what is counted | keepers and [`Syncer`](sync::Syncer), each its own series | scrapers |

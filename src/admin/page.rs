@@ -11,6 +11,7 @@ mod history;
 mod life;
 mod loops;
 mod namespaces;
+mod pulls;
 mod registries;
 mod secrets;
 mod tone;
@@ -90,6 +91,7 @@ pub fn render(status: &Status, view: &View) -> String {
                     (head::verdict(status, &concerns))
                     (configuration::section(status))
                     (loops::section(status))
+                    (pulls::section(status))
                     (registries::section(status))
                     (secrets::section(status))
                     (namespaces::section(status, view))

@@ -11,7 +11,7 @@ use pullmint::status::Status;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::given::{failing, healthy, large, standby};
+use crate::given::{failing, healthy, large, standby, unpullable};
 use crate::page::{hostile, words};
 use crate::visitor::Server;
 
@@ -133,10 +133,11 @@ async fn what_a_screen_reader_needs_is_there() {
 
 #[tokio::test]
 async fn it_is_light_or_dark_as_the_visitor_likes_it() {
-    let views: [(&str, Status, &str); 5] = [
+    let views: [(&str, Status, &str); 6] = [
         ("healthy", healthy(), "1200,1500"),
         ("failing", failing(), "1200,2900"),
         ("standby", standby(), "1200,1100"),
+        ("unpullable", unpullable(), "1200,1800"),
         ("large", large(), "1200,2200"),
         ("narrow", failing(), "500,4200"),
     ];

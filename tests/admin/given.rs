@@ -5,7 +5,8 @@ use pullmint::provider::Reason;
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
     AttemptStatus, ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, CredentialStatus, FailureStatus,
-    LeadershipStatus, LoopStatus, NamespaceStatus, RateLimitStatus, RegistryStatus, Role, SecretStatus, Status,
+    LeadershipStatus, LoopStatus, NamespaceStatus, PullCauseStatus, PullFailuresStatus, RateLimitStatus,
+    RegistryStatus, Role, SecretStatus, Status,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -199,6 +200,31 @@ fn fail(registry: &mut RegistryStatus, times: u32, since: i64, reason: Reason, m
     let failed = (0..i64::from(times)).map(|n| since - n * since / i64::from(times));
     registry.attempts.extend(failed.map(|at| AttemptStatus { at: ago(at), reason: Some(reason) }));
     registry.next_renewal_at = Some(ahead(4));
+}
+
+/// Images of Pending pods do not pull: a tag that nobody pushed, and a credential that is mended by now.
+pub(crate) fn unpullable() -> Status {
+    let cause = |code: &str, sentence: &str, cure: &str, pods: usize| PullCauseStatus {
+        code: code.to_owned(),
+        sentence: sentence.to_owned(),
+        certainty: "certain",
+        cure: cure.to_owned(),
+        command: None,
+        namespaces: 2,
+        pods,
+        first_pods: (0..pods.min(10)).map(|pod| format!("web/shop-5d4f7c9b8d-{pod:05}")).collect(),
+        since: ago(12),
+    };
+    let tag =
+        cause("PM103", "acme.azurecr.io/team/shop has no tag 1.4.20", "use a tag that exists; the newest is 1.4.2", 34);
+    let mended = cause("PM000", "the image can be pulled by now", "wait for the kubelet's next attempt", 2);
+    let tag = PullCauseStatus {
+        command: Some("kubectl -n web set image deploy/shop app=acme.azurecr.io/team/shop:1.4.2".to_owned()),
+        ..tag
+    };
+    let counts = [("PM000".to_owned(), 2), ("PM103".to_owned(), 34)].into();
+    let failures = PullFailuresStatus { counts, unexplained: 3, causes: vec![tag, mended], causes_total: 2 };
+    Status { pull_failures: Some(failures), ..healthy() }
 }
 
 /// Another process leads; this one knows what its watches show and what the state Secret held.

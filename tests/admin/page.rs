@@ -5,7 +5,7 @@ use pullmint::admin::page::{View, render};
 use pullmint::registry::RegistryName;
 use pullmint::status::{CopyState, Status};
 
-use crate::given::{failing, healthy, large, standby};
+use crate::given::{failing, healthy, large, standby, unpullable};
 
 fn page(status: &Status) -> String {
     render(status, &View::default())
@@ -69,6 +69,25 @@ fn when_things_fail_each_is_told_with_its_cause_and_remedy() {
             "exceeded quota",
         ],
     );
+}
+
+#[test]
+fn images_that_do_not_pull_are_told_with_cause_cure_and_pods() {
+    assert_says(
+        &unpullable(),
+        &[
+            "34 containers without an image",
+            "PM103 certain acme.azurecr.io/team/shop has no tag 1.4.20",
+            "What to do: use a tag that exists; the newest is 1.4.2",
+            "kubectl -n web set image deploy/shop app=acme.azurecr.io/team/shop:1.4.2",
+            "34 pods in 2 namespaces, first seen 12 min ago : web/shop-5d4f7c9b8d-00000,",
+            "and 24 others",
+            "3 containers more: not looked into yet, or too many to be.",
+        ],
+    );
+    assert!(!page(&healthy()).contains("Images that do not pull"), "where nobody looks nothing is said");
+    let none = Status { pull_failures: Some(Default::default()), ..healthy() };
+    assert_says(&none, &["Every credential is fresh", "Every Pending pod gets its images, as far as can be seen."]);
 }
 
 #[test]

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::api::{Api, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::{Client, Error};
 use serde_json::json;
 
@@ -14,15 +13,7 @@ use crate::scene::{ECR, HUB_MINTED, PATIENCE, Scene};
 async fn apply(client: &Client, yaml: &str, params: &PatchParams) {
     for document in yaml.split("---\n").filter(|document| !document.is_empty()) {
         let object: DynamicObject = serde_saphyr::from_str(document).unwrap_or_else(|e| panic!("{e}:\n{document}"));
-        let TypeMeta { api_version, kind } = object.types.clone().expect("a kind");
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
-        let api: Api<DynamicObject> = match &object.metadata.namespace {
-            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        };
-        let name = object.metadata.name.clone().expect("a name");
-        api.patch(&name, params, &Patch::Apply(&object)).await.unwrap_or_else(|e| panic!("{kind} {name}: {e}"));
+        world::apply(client, &object, params).await.expect("an applied object");
     }
 }
 

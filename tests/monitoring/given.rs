@@ -8,7 +8,8 @@ use pullmint::provider::Reason;
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
     ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, CredentialStatus, FailureStatus,
-    LeadershipStatus, LoopStatus, NamespaceStatus, RateLimitStatus, RegistryStatus, Role, SecretStatus, Status,
+    LeadershipStatus, LoopStatus, NamespaceStatus, PullFailuresStatus, RateLimitStatus, RegistryStatus, Role,
+    SecretStatus, Status,
 };
 
 pub(crate) const NOON: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -95,6 +96,11 @@ pub(crate) fn troubled(now: Timestamp) -> Status {
                 copy("pullmint-foreign", CopyState::Refused, None),
             ],
         }],
+        pull_failures: Some(PullFailuresStatus {
+            counts: [("PM103".to_owned(), 34), ("PM302".to_owned(), 2)].into(),
+            unexplained: 3,
+            ..PullFailuresStatus::default()
+        }),
         settled: false,
         loops: vec![heard("syncer", now - HOUR, 60), heard("watch namespaces", now - HOUR, 300)],
         ..well

@@ -6,14 +6,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use pullmint::keeper::slot::Verification;
 use pullmint::metrics::Metrics;
-use pullmint::metrics::catalogue::{CATALOGUE, Kind, VERDICTS, VERIFICATIONS, Values};
+use pullmint::metrics::catalogue::{CATALOGUE, CODES, Kind, VERDICTS, VERIFICATIONS, Values};
 use pullmint::provider::Reason;
 use pullmint::registry::RegistryName;
 use pullmint::status::{Role, SecretStatus, Status};
 use pullmint::sync::decide::{Verdict, Why};
+use pullmint::why::catalogue::entries;
 
 use crate::given::{self, NOON};
-use crate::openmetrics::Exposition;
+use crate::openmetrics::{Exposition, Sample};
 use crate::promtool::promtool;
 
 /// What a process with this status says that has done nothing yet.
@@ -79,6 +80,20 @@ fn every_verdict_and_every_verification_is_foreseen() {
     assert_eq!(words, BTreeSet::from(VERDICTS));
     let answers = [Verification::Accepted, Verification::Refused, Verification::Doubtful(String::new())];
     assert_eq!(answers.iter().map(Verification::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(VERIFICATIONS));
+}
+
+#[test]
+fn failed_pulls_are_told_for_every_code_that_there_is() {
+    let codes: Vec<_> = entries().iter().map(|entry| entry.code.to_string()).collect();
+    assert_eq!(codes, CODES);
+    let told = at_first(&given::troubled(NOON));
+    let count = |code: &str| {
+        let is_it = |sample: &&Sample| {
+            sample.name == "pullmint_pull_failures" && sample.labels.get("code").is_some_and(|it| it == code)
+        };
+        told.samples.iter().find(is_it).map(|sample| sample.value)
+    };
+    assert_eq!([count("PM103"), count("PM302"), count("PM000")], [Some(34.0), Some(2.0), Some(0.0)]);
 }
 
 #[test]

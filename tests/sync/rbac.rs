@@ -1,8 +1,5 @@
 //! Under exactly the roles that pullmint asks for everything works, and with any verb less the lack is told.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
@@ -13,7 +10,7 @@ use pullmint::rbac::{Roles, roles};
 use pullmint::registry::RegistryName;
 use serde_json::json;
 use tracing::instrument::WithSubscriber;
-use tracing_subscriber::fmt::MakeWriter;
+use world::Log;
 
 use crate::bed::{Bed, US, client, foreign_secret, until};
 use crate::given::Given;
@@ -42,37 +39,10 @@ impl Bed {
     }
 }
 
-/// All that a syncer says.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false).finish()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("a log")).into_owned()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("a log").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
+/// Writes into a log all that a syncer says.
+fn subscriber(log: &Log) -> impl tracing::Subscriber + Send + Sync + use<> {
+    let log = log.clone();
+    tracing_subscriber::fmt().with_writer(move || log.clone()).with_ansi(false).finish()
 }
 
 /// The roles of a pullmint that writes Secrets and patches ServiceAccounts of these names.
@@ -214,7 +184,7 @@ async fn lack(bed: &Bed, rule: usize, verb: usize) {
     }
 
     let log = Log::default();
-    let running = async { bed.sync_as(client, US, &[&ecr]) }.with_subscriber(log.subscriber()).await;
+    let running = async { bed.sync_as(client, US, &[&ecr]) }.with_subscriber(subscriber(&log)).await;
     let wanted = [format!("cannot {verb} resource"), format!("\"{resource}\"")];
     until(&format!("{wanted:?} in the log"), async || {
         let text = log.text();

@@ -2,7 +2,7 @@
 
 use super::tone::Tone;
 use super::words::{count, relative};
-use super::{loops, registries};
+use super::{loops, pulls, registries};
 use crate::status::Status;
 
 /// One thing to look at.
@@ -37,6 +37,9 @@ pub(super) fn of(status: &Status) -> Vec<Concern> {
         if copies > 0 {
             add(tone, "namespaces", format!("{} {is}", count(copies, "Secret")));
         }
+    }
+    if let Some((tone, failing)) = status.pull_failures.as_ref().and_then(pulls::tone) {
+        add(tone, "pulls", format!("{} without an image", count(failing, "container")));
     }
     let problems = status.configuration.problems.len();
     if problems > 0 {

@@ -8,9 +8,10 @@ use crate::why::catalogue::Code;
 use crate::why::evidence::{Evidence, Tried, is_past, logins};
 use crate::why::finding::{Certainty, Finding};
 use crate::why::login::Facts;
+use crate::why::message;
 use crate::why::reference::Reference;
 
-use super::{registry, shell, wiring, words};
+use super::{here, registry, shell, wiring, words};
 
 /// How long ECR's tokens live.
 const ECR_LIFE: SignedDuration = SignedDuration::from_hours(12);
@@ -57,6 +58,9 @@ fn nobody(case: &Case, image: &Reference, evidence: &Evidence) -> Vec<Finding> {
     if let Some(elsewhere) = &evidence.elsewhere {
         return vec![registry::short_name(case, image, Some(elsewhere))];
     }
+    if let Some((secret, _)) = case.wiring.unreadable() {
+        return vec![unread(case, image, secret)];
+    }
     let host = &image.domain;
     let sentence = format!("{host} does not give {} to nobody, and the pod has no credential for {host}", image.name());
     let finding = Finding::new(Code::ANONYMOUS, Certainty::Likely, sentence);
@@ -71,6 +75,23 @@ fn nobody(case: &Case, image: &Reference, evidence: &Evidence) -> Vec<Finding> {
     }
     findings.extend(faults);
     findings
+}
+
+/// The kubelet may have a credential in a Secret that cannot be read here. Its own words may tell what became of it.
+fn unread(case: &Case, image: &Reference, secret: &str) -> Finding {
+    let heard = case.complaint.as_ref().and_then(|complaint| message::heard(&complaint.message, image));
+    if let Some(code) = heard.filter(|code| [Code::EXPIRED, Code::WRONG_CREDENTIAL].contains(code)) {
+        return here::told(case, image, code, "");
+    }
+    let (host, namespace) = (&image.domain, shell::quote(&case.subject.namespace));
+    let sentence = format!(
+        "{host} does not give {} to nobody, and whether Secret {secret} opens it cannot be seen without reading it",
+        image.name()
+    );
+    Finding::new(Code::NO_PERMISSION, Certainty::Possible, sentence)
+        .cured_by("ask as somebody who may read the Secret")
+        .command(format!("pullmint why -n {namespace} {}", shell::quote(&case.subject.pod)))
+        .or_else(Code::NO_REPOSITORY, "whether the repository exists: its owner sees it")
 }
 
 /// A credential that the kubelet does not come to would do.

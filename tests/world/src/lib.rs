@@ -11,6 +11,7 @@
 //! Everything is a process on loopback that ends with its owner. `WORLD_KEEP=1` keeps the directory with the logs,
 //! `WORLD_BIN_CACHE` says where the built programs are kept, and `WORLD_SKIPS` names a file that lists skipped tests.
 
+mod apply;
 pub mod binaries;
 pub mod clouds;
 pub mod control_plane;
@@ -21,6 +22,7 @@ pub mod fault_proxy;
 pub mod http_proxy;
 pub mod images;
 pub mod internet;
+mod log;
 mod namespaces;
 pub mod network;
 pub mod node;
@@ -34,12 +36,14 @@ pub mod stage;
 mod surroundings;
 mod world;
 
+pub use apply::apply;
 pub use control_plane::{ControlPlane, ControlPlaneOptions, client};
 pub use dir::WorldDir;
 pub use error::{Context, Result, WorldError};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use http_proxy::{Answer, HttpProxy};
 pub use images::Image;
+pub use log::Log;
 pub use namespaces::create_namespaces;
 pub use network::PodNetwork;
 pub use node::{Node, NodeOptions};

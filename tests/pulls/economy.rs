@@ -1,0 +1,63 @@
+//! Many pods with one cause cost one question, and are one piece of news.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::http::{Request, StatusCode};
+use futures::future::join_all;
+
+use crate::bed::{Bed, Watcher, settings};
+
+/// A registry on loopback that has no image at all, and remembers what it was asked.
+struct Registry {
+    host: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Registry {
+    async fn start() -> Self {
+        world::install_crypto();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let host = listener.local_addr().expect("an address").to_string();
+        let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+        let noted = Arc::clone(&asked);
+        let answer = async move |request: Request<axum::body::Body>| {
+            noted.lock().expect("no panic").push(format!("{} {}", request.method(), request.uri().path()));
+            (StatusCode::NOT_FOUND, "{\"errors\":[{\"code\":\"NAME_UNKNOWN\"}]}")
+        };
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+        Self { host, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("no panic").clone()
+    }
+}
+
+#[tokio::test]
+async fn fifty_pods_with_one_cause_are_one_question_and_one_piece_of_news_until_they_go() {
+    let (bed, registry) = (Bed::new("fifty").await, Registry::start().await);
+    let image = format!("{}/team/app:1", registry.host);
+    let names: Vec<_> = (0..50).map(|number| format!("web-{number}")).collect();
+    join_all(names.iter().map(|name| bed.failing_pod(name, &image, &[]))).await;
+
+    let mut watcher = Watcher::start(bed.client.clone(), &settings("private_networks = [\"127.0.0.0/8\"]\n"));
+    watcher.until("50 pods explained", &bed.namespace, |codes| codes.len() == 50).await;
+    let manifests: Vec<_> = registry.asked().into_iter().filter(|it| it == "HEAD /v2/team/app/manifests/1").collect();
+    assert_eq!(manifests.len(), 1, "{:?}", registry.asked());
+    let news = watcher.news_of(&bed.namespace);
+    assert_eq!(news.iter().map(|news| news.pods).collect::<Vec<_>>(), [50]);
+
+    bed.delete_pods().await;
+    watcher.until("nothing any more", &bed.namespace, |codes| codes.is_empty()).await;
+}
+
+#[tokio::test]
+async fn an_inner_address_is_not_asked_whoever_names_it() {
+    let (bed, registry) = (Bed::new("inner").await, Registry::start().await);
+    bed.failing_pod("curious", &format!("{}/team/app:1", registry.host), &[]).await;
+    let mut watcher = Watcher::start(bed.client.clone(), &settings(""));
+    watcher.until("an explained pod", &bed.namespace, |codes| codes.len() == 1).await;
+    assert!(registry.asked().is_empty(), "{:?}", registry.asked());
+    bed.delete_pods().await;
+}
