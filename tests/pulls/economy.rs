@@ -8,16 +8,17 @@ use futures::future::join_all;
 
 use crate::bed::{Bed, Watcher, settings};
 
-/// A registry on loopback that has no image at all, and remembers what it was asked.
+/// A registry on loopback that has no image at all, and remembers what it was asked. Each test has another address, for
+/// whoever watches sees the pods of all.
 struct Registry {
     host: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Registry {
-    async fn start() -> Self {
+    async fn start(address: &str) -> Self {
         world::install_crypto();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind((address, 0)).await.expect("a port");
         let host = listener.local_addr().expect("an address").to_string();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let noted = Arc::clone(&asked);
@@ -36,12 +37,12 @@ impl Registry {
 
 #[tokio::test]
 async fn fifty_pods_with_one_cause_are_one_question_and_one_piece_of_news_until_they_go() {
-    let (bed, registry) = (Bed::new("fifty").await, Registry::start().await);
+    let (bed, registry) = (Bed::new("fifty").await, Registry::start("127.0.0.2").await);
     let image = format!("{}/team/app:1", registry.host);
     let names: Vec<_> = (0..50).map(|number| format!("web-{number}")).collect();
     join_all(names.iter().map(|name| bed.failing_pod(name, &image, &[]))).await;
 
-    let mut watcher = Watcher::start(bed.client.clone(), &settings("private_networks = [\"127.0.0.0/8\"]\n"));
+    let mut watcher = Watcher::start(bed.client.clone(), &settings("private_networks = [\"127.0.0.2/32\"]\n"));
     watcher.until("50 pods explained", &bed.namespace, |codes| codes.len() == 50).await;
     let manifests: Vec<_> = registry.asked().into_iter().filter(|it| it == "HEAD /v2/team/app/manifests/1").collect();
     assert_eq!(manifests.len(), 1, "{:?}", registry.asked());
@@ -54,7 +55,7 @@ async fn fifty_pods_with_one_cause_are_one_question_and_one_piece_of_news_until_
 
 #[tokio::test]
 async fn an_inner_address_is_not_asked_whoever_names_it() {
-    let (bed, registry) = (Bed::new("inner").await, Registry::start().await);
+    let (bed, registry) = (Bed::new("inner").await, Registry::start("127.0.0.3").await);
     bed.failing_pod("curious", &format!("{}/team/app:1", registry.host), &[]).await;
     let mut watcher = Watcher::start(bed.client.clone(), &settings(""));
     watcher.until("an explained pod", &bed.namespace, |codes| codes.len() == 1).await;

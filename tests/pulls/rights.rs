@@ -69,6 +69,7 @@ async fn lack(rule: usize, verb: usize) {
     let place = all.iter().position(|rule| *rule == less_rule).expect("a rule");
     let verb = all[place].verbs.remove(verb);
     let resource = all[place].resources.as_ref().expect("resources")[0].clone();
+    all.retain(|rule| !rule.verbs.is_empty());
     let client = bed.client_with(&less).await;
 
     let log = Log::default();

@@ -25,14 +25,14 @@ struct Story {
 }
 
 impl Story {
-    async fn begin(pulls: &str) -> Self {
+    async fn begin() -> Self {
         let mut stage = Stage::start(true).await.expect("a stage");
         stage.push_images().await.expect("images");
         let client = stage.world.control_plane.client().await.expect("a client");
         stage.world.control_plane.kubeconfig_in("pullmint").await.expect("a home");
         world::create_namespaces(&client, "shop", 2, &[]).await.expect("namespaces");
         stage.configure("ecr.toml", ECR).expect("a file");
-        stage.configure("pullmint.toml", &common(pulls)).expect("a file");
+        stage.configure("pullmint.toml", &common("[pulls]\nexplain = true\n")).expect("a file");
         let printed = Command::new(PROGRAM)
             .args(["rbac", "--namespace", "pullmint", "--config"])
             .arg(stage.config())
@@ -143,7 +143,7 @@ async fn what_keeps_real_pods_from_their_images_is_told_everywhere_until_it_is_m
         world::skip(&why.to_string());
         return;
     }
-    let story = Story::begin("[pulls]\nexplain = true\n").await;
+    let story = Story::begin().await;
     let _pullmint = story.run();
     let ours = story.secret("pullmint-ecr").await;
     let config: Value = serde_json::from_slice(&ours.data.expect("data")[".dockerconfigjson"].0).expect("JSON");
@@ -170,6 +170,11 @@ async fn what_keeps_real_pods_from_their_images_is_told_everywhere_until_it_is_m
     story.pod("revoked", &format!("{ECR_HOST}/team/app:1"), "pullmint-ecr").await;
     let told = story.until_counted(json!({"PM301": 1, "PM303": 1})).await;
     shown += &story.is_told_everywhere(&told, &[("PM301", "not-ours"), ("PM303", "revoked")]).await;
+
+    // Nobody looks any more once the configuration does not ask for it.
+    story.stage.configure("pullmint.toml", &common("")).expect("a file");
+    until("no failures to be told", async || story.status().await.is_null().then_some(())).await;
+    assert!(story.ask("/metrics").await.contains("pullmint_pull_failures{code=\"PM303\"} 0"));
 
     shown += &story.log();
     let canaries = story.stage.clouds.secrets();
