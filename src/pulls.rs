@@ -135,7 +135,7 @@ async fn ended(work: Option<&mut BoxFuture<'static, Outcome>>) -> Outcome {
 
 /// When the credential of each registry was minted.
 fn mints(roster: &Roster) -> BTreeMap<RegistryName, Timestamp> {
-    let minted = |slot: &watch::Receiver<_>| Some(Slot::clone(&slot.borrow()).current?.minted_at);
+    let minted = |slot: &watch::Receiver<Slot>| slot.borrow().current.as_ref().map(|minted| minted.minted_at);
     roster.iter().filter_map(|(name, slot)| Some((name.clone(), minted(slot)?))).collect()
 }
 

@@ -155,6 +155,9 @@ fn lines_that_go_together_make_a_valid_configuration() {
         "tls_certificate_file",
         "tls_key_file",
         "authenticate",
+        "explain",
+        "private_networks",
+        "read_all_secrets",
     ];
     let common = ["secret", "service_accounts", "renew_at", "schedule", "verify", "include", "exclude", "selector"];
     let aws = ["dual_stack", "role_arn", "external_id", "session_name", "endpoint"];

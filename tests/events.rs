@@ -13,9 +13,13 @@ use pullmint::config;
 use pullmint::events::Own;
 use pullmint::keeper::slot::{Failure, Slot};
 use pullmint::provider::Reason;
+use pullmint::pulls::causes::News;
+use pullmint::pulls::table::Pod;
 use pullmint::rbac::roles;
 use pullmint::status::ConfigurationProblem;
 use pullmint::sync::incident::Incident;
+use pullmint::why::catalogue::Code;
+use pullmint::why::finding::{Certainty, Finding};
 
 fn refused(namespace: &str, secret: &str) -> Incident {
     Incident::Refused {
@@ -89,6 +93,29 @@ async fn a_refusal_stands_at_the_tenants_secret_and_its_repetitions_are_one_even
         _ => false,
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_cause_of_failed_pulls_stands_at_its_first_pod_however_often_others_have_it() {
+    let bed = Bed::new("unpulled").await;
+    let desk = bed.publish(bed.client.clone(), Own::new("default", "pullmint-a", None), &[]);
+    let finding = Finding::new(Code::NO_TAG, Certainty::Certain, "acme.azurecr.io/app has no tag 2");
+    let finding = Arc::new(finding.cured_by("did you mean 1?"));
+    for name in ["web-1", "web-2", "web-3"] {
+        let pod = Pod { namespace: bed.namespace.clone(), name: name.to_owned(), uid: format!("uid-of-{name}") };
+        desk.pulls.send(News { pod, finding: Arc::clone(&finding), pods: 50 }).expect("a listener");
+    }
+    let first = bed.until_event("PullFailureExplained").await;
+    let regarding = first.regarding.expect("an object");
+    assert_eq!((regarding.kind.as_deref(), regarding.name.as_deref()), (Some("Pod"), Some("web-1")));
+    assert_eq!(regarding.uid.as_deref(), Some("uid-of-web-1"));
+    let note = "PM103: acme.azurecr.io/app has no tag 2; pods of this namespace: 50; to do: did you mean 1?";
+    assert_eq!(first.note.as_deref(), Some(note));
+    desk.incidents.send(refused(&bed.namespace, "pull")).expect("a listener");
+    bed.until_event("Refused").await;
+    desk.until_drained().await;
+    let told = bed.events().await;
+    assert_eq!(told.iter().filter(|event| event.reason.as_deref() == Some("PullFailureExplained")).count(), 1);
 }
 
 #[tokio::test]

@@ -133,10 +133,10 @@ impl Desk {
         self.roster.send_modify(|roster| roster.push((RegistryName::new(registry), latest)));
     }
 
-    /// Waits until all incidents have been taken.
+    /// Waits until all incidents and causes have been taken.
     pub(crate) async fn until_drained(&self) {
         let drained = async {
-            while !self.incidents.is_empty() {
+            while !self.incidents.is_empty() || !self.pulls.is_empty() {
                 tokio::time::sleep(GLANCE).await;
             }
         };

@@ -18,14 +18,14 @@ pub(super) fn section(status: &Status) -> Markup {
             @if failures.causes.is_empty() && failures.unexplained == 0 {
                 p.lead { "Every Pending pod gets its images, as far as can be seen." }
             }
-            ul.problems {
-                @for cause in &failures.causes { (card(cause, status)) }
-            }
             @if failures.causes_total > failures.causes.len() {
                 p.lead { (count(failures.causes_total - failures.causes.len(), "further cause")) " not listed." }
             }
             @if failures.unexplained > 0 {
                 p.lead { (count(failures.unexplained, "container")) " more: not looked into yet, or too many to be." }
+            }
+            ul.problems {
+                @for cause in &failures.causes { (card(cause, status)) }
             }
         }
     }
