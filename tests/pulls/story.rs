@@ -92,19 +92,14 @@ impl Story {
 
     /// Waits until so many images do not pull for each of these causes, and for no other.
     async fn until_counted(&self, counts: Value) -> Value {
-        let mut last = Value::Null;
-        let counted = async {
-            loop {
-                last = self.status().await;
-                if last["counts"] == counts && last["unexplained"] == 0 {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
+        let counted = async || {
+            let status = self.status().await;
+            (status["counts"] == counts && status["unexplained"] == 0).then_some(status)
         };
-        let waited = tokio::time::timeout(Duration::from_secs(60), counted).await;
-        assert!(waited.is_ok(), "never {counts}; {last:#}\n{}", self.log());
-        last
+        match world::look_for(Duration::from_secs(60), Duration::from_millis(200), counted).await {
+            Some(status) => status,
+            None => panic!("never {counts}; {:#}\n{}", self.status().await, self.log()),
+        }
     }
 
     /// Status, metrics, page and Events tell these causes, each of one pod. Returns all that was shown.
