@@ -32,14 +32,14 @@ use crate::registry::RegistryName;
 use crate::sync::sources;
 
 pub mod causes;
-mod explain;
+mod explainer;
 mod ledger;
 mod sight;
 pub mod table;
 
 use causes::{Cause, News};
-pub use explain::Means;
-use explain::{Explainer, Outcome};
+pub use explainer::Means;
+use explainer::{Explainer, Outcome};
 use ledger::Ledger;
 use sight::Seen;
 use table::Failures;
@@ -106,6 +106,7 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
                 let latest = mints(&roster);
                 if latest != minted {
                     desk.ledger.renewed(clock.now());
+                    explainer.forget_answers();
                     minted = latest;
                 }
             }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Client, Resource};
-use pullmint::clock::SystemClock;
+use pullmint::clock::{Clock, SystemClock};
 use pullmint::config::{self, Settings};
-use pullmint::keeper::slot::Roster;
+use pullmint::credential::{Credential, Expiry};
+use pullmint::keeper::slot::{Minted, Roster, Slot, Verification};
 use pullmint::pulls::causes::News;
 use pullmint::pulls::table::Failures;
 use pullmint::pulls::{Means, Reports, Setting, explain};
 use pullmint::pulse::Pulses;
 use pullmint::rbac::Roles;
+use pullmint::registry::RegistryName;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
@@ -103,6 +105,7 @@ impl Bed {
 pub(crate) struct Watcher {
     pub(crate) failures: watch::Receiver<Option<Arc<Failures>>>,
     pub(crate) news: broadcast::Receiver<News>,
+    slot: watch::Sender<Slot>,
     task: JoinHandle<()>,
 }
 
@@ -110,16 +113,27 @@ impl Watcher {
     pub(crate) fn start(client: Client, settings: &Settings) -> Self {
         let (failures, shown) = watch::channel(None);
         let (news, heard) = broadcast::channel(1000);
+        let slot = watch::channel(Slot::default()).0;
+        let roster: Roster = vec![(RegistryName::new("ecr"), slot.subscribe())];
         let setting = Setting {
             client,
             clock: Arc::new(SystemClock),
             pulses: Pulses::default(),
             deaf_after: Duration::from_secs(180),
-            slots: watch::channel(Roster::new()).1,
+            slots: watch::channel(roster).1,
         };
         let means = Means::of(settings).expect("means");
         let task = tokio::spawn(explain(setting, means, Reports { failures, news }).with_current_subscriber());
-        Self { failures: shown, news: heard, task }
+        Self { failures: shown, news: heard, slot, task }
+    }
+
+    /// Publishes a new credential of the one registry.
+    pub(crate) fn renew(&self) {
+        let credential =
+            Credential { username: "AWS".to_owned(), password: "hunter2".into(), expiry: Expiry::Never, handle: None };
+        let (verification, minted_at) = (Verification::Accepted, SystemClock.now());
+        let minted = Minted { credential, minted_at, verification, verified_at: None };
+        self.slot.send_replace(Slot { current: Some(Arc::new(minted)), ..Slot::default() });
     }
 
     /// Waits until the failures of this namespace are as wanted.

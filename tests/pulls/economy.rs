@@ -1,5 +1,6 @@
 //! Many pods with one cause cost one question, and are one piece of news.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -13,6 +14,7 @@ use crate::bed::{Bed, Watcher, settings};
 struct Registry {
     host: String,
     asked: Arc<Mutex<Vec<String>>>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Registry {
@@ -21,13 +23,15 @@ impl Registry {
         let listener = tokio::net::TcpListener::bind((address, 0)).await.expect("a port");
         let host = listener.local_addr().expect("an address").to_string();
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-        let noted = Arc::clone(&asked);
+        let broken: Arc<AtomicBool> = Arc::default();
+        let (noted, fails) = (Arc::clone(&asked), Arc::clone(&broken));
         let answer = async move |request: Request<axum::body::Body>| {
             noted.lock().expect("no panic").push(format!("{} {}", request.method(), request.uri().path()));
-            (StatusCode::NOT_FOUND, "{\"errors\":[{\"code\":\"NAME_UNKNOWN\"}]}")
+            let status = if fails.load(Relaxed) { StatusCode::BAD_GATEWAY } else { StatusCode::NOT_FOUND };
+            (status, "{\"errors\":[{\"code\":\"NAME_UNKNOWN\"}]}")
         };
         tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-        Self { host, asked }
+        Self { host, asked, broken }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -60,5 +64,17 @@ async fn an_inner_address_is_not_asked_whoever_names_it() {
     let mut watcher = Watcher::start(bed.client.clone(), &settings(""));
     watcher.until("an explained pod", &bed.namespace, |codes| codes.len() == 1).await;
     assert!(registry.asked().is_empty(), "{:?}", registry.asked());
+    bed.delete_pods().await;
+}
+
+#[tokio::test]
+async fn after_a_renewal_failures_are_looked_into_again_with_new_questions() {
+    let (bed, registry) = (Bed::new("renewed").await, Registry::start("127.0.0.4").await);
+    bed.failing_pod("web", &format!("{}/team/app:1", registry.host), &[]).await;
+    let mut watcher = Watcher::start(bed.client.clone(), &settings("private_networks = [\"127.0.0.4/32\"]\n"));
+    watcher.until("what is missing", &bed.namespace, |codes| codes == ["PM102"]).await;
+    registry.broken.store(true, Relaxed);
+    watcher.renew();
+    watcher.until("what is broken since", &bed.namespace, |codes| codes == ["PM402"]).await;
     bed.delete_pods().await;
 }

@@ -136,7 +136,7 @@ fn common(pulls: &str) -> String {
 #[tokio::test]
 async fn what_keeps_real_pods_from_their_images_is_told_everywhere_until_it_is_mended() {
     if let Err(why) = Node::available() {
-        world::skip(&why.to_string());
+        world::skip(&why);
         return;
     }
     let story = Story::begin().await;

@@ -108,6 +108,11 @@ impl Explainer {
         }
     }
 
+    /// What registries have said is old.
+    pub(super) fn forget_answers(&mut self) {
+        self.inquiry = None;
+    }
+
     /// What could not be read is told once.
     pub(super) fn complain(&mut self, outcome: &Outcome) {
         for lack in &outcome.lacks {
