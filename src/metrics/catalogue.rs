@@ -82,7 +82,7 @@ pub const VERDICTS: [&str; 11] =
 /// What can be in a write's way.
 pub const CONFLICTS: [&str; 5] = ["foreign", "field_manager", "outdated", "unchangeable", "forbidden"];
 
-/// What can keep an image from being pulled; a test holds that these are the codes of [`why`](.
+/// What can keep an image from being pulled; a test holds that these are the codes of all findings.
 pub const CODES: &[&str] = &[
     "PM000", "PM101", "PM102", "PM103", "PM104", "PM105", "PM106", "PM107", "PM201", "PM202", "PM203", "PM204",
     "PM205", "PM206", "PM207", "PM208", "PM209", "PM210", "PM211", "PM301", "PM302", "PM303", "PM304", "PM305",
