@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pullmint::metrics::catalogue::{CATALOGUE, Values};
 use serde_json::Value;
 
 const DASHBOARD: &str = "deploy/monitoring/dashboard.json";
@@ -50,6 +51,26 @@ fn each_panel_tells_what_it_shows_in_which_unit() {
     }
 }
 
+/// A palette goes by order, and might paint green what fails.
+#[test]
+fn each_outcome_and_each_state_has_a_colour_by_its_name() {
+    let dashboard = dashboard();
+    for (title, metric) in [
+        ("Attempts to renew", "pullmint_mint_attempts_total"),
+        ("Answers of registries", "pullmint_verifications_total"),
+        ("Copies by state", "pullmint_secrets"),
+    ] {
+        let panel = panels(&dashboard).into_iter().find(|panel| panel["title"] == title).expect("the panel");
+        let overrides = panel["fieldConfig"]["overrides"].as_array().expect("overrides").iter();
+        let matchers = overrides.filter_map(|one| one["matcher"]["options"].as_str());
+        let named = matchers.flat_map(|names| names.split(|letter: char| letter != '_' && !letter.is_alphanumeric()));
+        let coloured: Vec<_> = named.filter(|name| !name.is_empty()).collect();
+        let known = closed_values(metric);
+        assert_eq!(coloured.len(), known.len(), "{title} colours {coloured:?}");
+        assert_eq!(BTreeSet::from_iter(coloured), known, "{title}");
+    }
+}
+
 #[test]
 fn the_dashboard_belongs_to_no_installation() {
     let dashboard = dashboard();
@@ -73,6 +94,14 @@ fn the_panels_do_not_overlap() {
 
 fn dashboard() -> Value {
     serde_json::from_str(&std::fs::read_to_string(DASHBOARD).expect("the dashboard")).expect("JSON")
+}
+
+/// The values of a metric's label that has no others.
+fn closed_values(metric: &str) -> BTreeSet<&'static str> {
+    let family = CATALOGUE.iter().flat_map(|group| group.families).find(|family| family.name == metric);
+    let labels = family.expect("a metric").labels.iter().filter(|label| label.name != "provider");
+    let closed = labels.filter_map(|label| if let Values::OneOf(values) = label.values { Some(values) } else { None });
+    closed.flatten().copied().collect()
 }
 
 /// Those that show something; rows only divide.
