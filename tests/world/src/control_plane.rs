@@ -32,7 +32,10 @@ use crate::{
 
 mod certificate;
 
-use certificate::Certificate;
+use certificate::Certificates;
+
+/// The CA's certificate in the world's directory.
+pub(crate) const CA: &str = "ca.crt";
 
 const SERVICE_CIDR: &str = "10.0.0.0/24";
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -81,7 +84,7 @@ impl ControlPlane {
         let mut names = ["127.0.0.1", "localhost", "kubernetes", "kubernetes.default.svc"].map(String::from).to_vec();
         names.push(API_SERVICE.to_string());
         names.extend(options.advertise.map(|address| address.to_string()));
-        let tls = Certificate::issue(names).context(|| "making the API server's certificate")?;
+        let tls = Certificates::issue(names).context(|| "making the API server's certificates")?;
         let etcd_port = Port::free()?;
         let etcd = etcd(dir, &etcd_port).await?;
         let token = format!("{:032x}", rand::random::<u128>());
@@ -287,14 +290,14 @@ async fn api_server(
     dir: &WorldDir,
     port: &Port,
     etcd_port: &Port,
-    tls: &Certificate,
+    tls: &Certificates,
     token: &str,
     options: &ControlPlaneOptions,
 ) -> Result<Process> {
     let key = rcgen::KeyPair::generate().context(|| "making the ServiceAccounts' key")?;
     let private = dir.write("service-accounts.key", key.serialize_pem())?;
     let public = dir.write("service-accounts.pub", key.public_key_pem())?;
-    dir.write("ca.crt", &tls.ca)?;
+    dir.write(CA, &tls.ca)?;
     // Loopback is refused here. An address of nobody's makes the start independent of the machine's network.
     let advertised = options.advertise.unwrap_or(IpAddr::from([192, 0, 2, 1]));
     Launch::new("kube-apiserver", Program::ApiServer.path().await?, dir.path())
@@ -302,8 +305,11 @@ async fn api_server(
         .flag("advertise-address", advertised.to_string())
         .flag("bind-address", if options.advertise.is_some() { "0.0.0.0" } else { "127.0.0.1" })
         .flag("secure-port", port.to_string())
-        .flag("tls-cert-file", dir.write("api-server.crt", &tls.certificate)?)
-        .flag("tls-private-key-file", dir.write("api-server.key", &tls.key)?)
+        .flag("tls-cert-file", dir.write("api-server.crt", &tls.server.certificate)?)
+        .flag("tls-private-key-file", dir.write("api-server.key", &tls.server.key)?)
+        .flag("kubelet-client-certificate", dir.write("kubelet-client.crt", &tls.client.certificate)?)
+        .flag("kubelet-client-key", dir.write("kubelet-client.key", &tls.client.key)?)
+        .flag("kubelet-preferred-address-types", "InternalIP")
         .flag("authorization-mode", "RBAC")
         .flag("token-auth-file", dir.write("tokens.csv", format!("{token},admin,admin,system:masters\n"))?)
         .flag("service-account-issuer", "https://kubernetes.default.svc")
@@ -317,7 +323,7 @@ async fn api_server(
 async fn controller_manager(dir: &WorldDir, kubeconfig: &std::path::Path) -> Result<Process> {
     Launch::new("kube-controller-manager", Program::ControllerManager.path().await?, dir.path())
         .flag("kubeconfig", kubeconfig)
-        .flag("root-ca-file", dir.path().join("ca.crt"))
+        .flag("root-ca-file", dir.path().join(CA))
         .flag("leader-elect", "false")
         // It serves nothing, so it needs no port.
         .flag("secure-port", "0")

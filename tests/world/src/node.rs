@@ -4,6 +4,7 @@
 //! `acme.azurecr.io/…` and the like, through a CONNECT proxy with certificates of a test CA, or by way of mirrors.
 
 use std::{
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,6 +16,7 @@ use serde_json::json;
 use crate::{
     ControlPlane, Image, PodNetwork, Result, WorldDir, WorldError,
     binaries::Program,
+    control_plane,
     error::Context,
     ports::Port,
     process::{Launch, Process, find_program},
@@ -74,7 +76,8 @@ impl Node {
         }
         let containerd = containerd(&options, dir, &name, &socket).await?;
         import_sandbox_image(dir, &home, &socket).await?;
-        let kubelet = kubelet(plane, dir, &home, &name, &socket, port.number()).await?;
+        let gateway = options.network.as_ref().map(PodNetwork::gateway);
+        let kubelet = kubelet(plane, dir, &name, &socket, gateway, port.number()).await?;
         let mut node = Self { kubelet, _containerd: containerd, _network: options.network, name, socket };
         let nodes: Api<NodeObject> = Api::all(plane.client().await?);
         let registered = async || nodes.get(&node.name).await.map(drop).context(|| "looking for the node");
@@ -166,22 +169,28 @@ async fn import(socket: &Path, archive: &Path) -> Result<()> {
     run(&found("ctr")?, args).await
 }
 
+/// It listens at `gateway`, where the API server finds it, or else on loopback, which no node may be found at.
 async fn kubelet(
     plane: &ControlPlane,
     dir: &WorldDir,
-    home: &Path,
     name: &str,
     socket: &Path,
+    gateway: Option<Ipv4Addr>,
     port: u16,
 ) -> Result<Process> {
-    let config = dir.write(&format!("{name}/kubelet.json"), config::kubelet(home, socket, port).to_string())?;
-    Launch::new(format!("kubelet-{name}"), Program::Kubelet.path().await?, dir.path())
-        .flag("config", config)
+    let home = dir.subdir(name)?;
+    let address = gateway.unwrap_or(Ipv4Addr::LOCALHOST).into();
+    let config = config::kubelet(&home, socket, address, port, &dir.path().join(control_plane::CA));
+    let mut launch = Launch::new(format!("kubelet-{name}"), Program::Kubelet.path().await?, dir.path())
+        .flag("config", dir.write(&format!("{name}/kubelet.json"), config.to_string())?)
         .flag("kubeconfig", plane.kubeconfig())
         .flag("hostname-override", name)
         .flag("root-dir", home.join("kubelet"))
-        .flag("cert-dir", home.join("pki"))
-        .start()
+        .flag("cert-dir", home.join("pki"));
+    if let Some(gateway) = gateway {
+        launch = launch.flag("node-ip", gateway.to_string());
+    }
+    launch.start()
 }
 
 fn found(name: &str) -> Result<PathBuf> {

@@ -1,5 +1,6 @@
 //! The configuration files of containerd and the kubelet: what makes them run in a small virtual machine.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -65,12 +66,12 @@ pub(super) fn hosts(url: &str) -> String {
     format!("server = \"{url}\"\n\n[host.\"{url}\"]\ncapabilities = [\"pull\", \"resolve\"]\n")
 }
 
-/// The kubelet's configuration.
-pub(super) fn kubelet(dir: &Path, socket: &Path, port: u16) -> Value {
+/// The kubelet's configuration. The API server comes to it under `address`, with a certificate of `ca`.
+pub(super) fn kubelet(dir: &Path, socket: &Path, address: IpAddr, port: u16, ca: &Path) -> Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": "127.0.0.1",
+        "address": address,
         "port": port,
         "readOnlyPort": 0,
         "healthzPort": 0,
@@ -92,7 +93,11 @@ pub(super) fn kubelet(dir: &Path, socket: &Path, port: u16) -> Value {
         "serializeImagePulls": false,
         // Not the 5 a second of the default: tests that make forty pods at once would read of it instead of their cause.
         "registryPullQPS": 0,
-        "authentication": {"anonymous": {"enabled": false}, "webhook": {"enabled": true}},
+        "authentication": {
+            "anonymous": {"enabled": false},
+            "webhook": {"enabled": true},
+            "x509": {"clientCAFile": ca},
+        },
         "authorization": {"mode": "Webhook"},
     })
 }
