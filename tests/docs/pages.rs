@@ -92,7 +92,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// Every page of the documentation.
 pub(crate) fn all() -> Vec<Page> {
-    let mut paths = vec!["README.md".to_owned(), "SECURITY.md".to_owned()];
+    let mut paths = ["README.md", "SECURITY.md", "deploy/helm/pullmint/README.md"].map(str::to_owned).to_vec();
     paths.extend(below("docs").iter().map(|path| path.display().to_string()));
     paths.iter().map(|path| Page::read(path)).collect()
 }

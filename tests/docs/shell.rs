@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use world::binaries::Program;
 
-use crate::commands;
 use crate::pages::{self, Page};
+use crate::runners::{self, Runner};
 use crate::scene::{PATIENCE, PROGRAM, Scene};
 
 /// A page on its way through a shell.
@@ -20,6 +20,8 @@ pub(crate) struct Shell<'a> {
     /// What stands in the page, and what in its place here.
     renames: Vec<(&'static str, String)>,
     tools: Vec<PathBuf>,
+    /// The environment of the tools that the test brings.
+    env: Vec<(&'static str, String)>,
     /// Variables that the page has set.
     set: String,
     dir: TempDir,
@@ -48,8 +50,20 @@ impl<'a> Shell<'a> {
         all.push(("dev/owner=pullmint", format!("dev/owner={}", scene.name)));
         all.push(("team-a", format!("{}-0", scene.name)));
         all.push(("team-", format!("{}-", scene.name)));
-        let (commands, set) = (page.commands().into(), String::new());
-        Self { scene, page, commands, renames: all, tools, set, dir, running: Vec::new() }
+        let commands = page.commands().into();
+        let (env, set) = (Vec::new(), String::new());
+        Self { scene, page, commands, renames: all, tools, env, set, dir, running: Vec::new() }
+    }
+
+    /// Brings further programs, with what they need in the environment.
+    pub(crate) fn bring<'b>(&mut self, tools: PathBuf, env: impl IntoIterator<Item = (&'static str, &'b str)>) {
+        self.tools.push(tools);
+        self.env.extend(env.into_iter().map(|(name, value)| (name, value.to_owned())));
+    }
+
+    /// Saves a text under the name that the page gives it.
+    pub(crate) fn save(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).expect("a file");
     }
 
     /// Runs the page up to and with the first command that has these words, and tells what that printed.
@@ -66,6 +80,17 @@ impl<'a> Shell<'a> {
 
     /// Runs the page to its end.
     pub(crate) async fn finish(mut self) {
+        self.read_on().await;
+    }
+
+    /// The same, and goes on with the beginning of another page.
+    pub(crate) async fn turn_to(&mut self, page: &str) {
+        self.read_on().await;
+        self.page = Page::read(page);
+        self.commands = self.page.commands().into();
+    }
+
+    async fn read_on(&mut self) {
         while let Some(command) = self.commands.pop_front() {
             self.run(&command).await;
         }
@@ -73,17 +98,21 @@ impl<'a> Shell<'a> {
 
     /// Runs one command, and tells what it printed.
     pub(crate) async fn run(&mut self, command: &str) -> String {
-        if commands::runs_elsewhere(command).is_some() {
+        if runners::of(command) != Runner::Page {
             return String::new();
         }
         let line = self.renames.iter().fold(command.to_owned(), |line, (from, to)| line.replace(from, to));
-        if line.split_once("=$(").is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase())) {
+        if runners::variable(&line).is_some() {
             self.set.push_str(&format!("{line}\n"));
         }
         let line = format!("{}{line}", self.set);
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &line]).current_dir(self.dir.path());
-        bash.envs(self.scene.around.env()).env("PATH", self.path()).stdin(Stdio::null()).kill_on_drop(true);
+        bash.envs(self.scene.around.env())
+            .envs(self.env.iter().cloned())
+            .env("PATH", self.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         // A daemon does not end; it runs beside what follows, until the page has been read.
         if command.starts_with("pullmint run") {
             self.running.push(bash.stderr(Stdio::null()).spawn().expect("bash"));

@@ -1,0 +1,49 @@
+//! Who runs a command of the pages. Most are run by their page's own test, from the page's top to its bottom.
+
+/// What runs a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// The page's own test, in `tests/docs`.
+    Page,
+    /// `tests/packaging/reader.rs`, with the chart's pods on a real node.
+    Node,
+    /// `tests/packaging/reader.rs`, but for the release build, and with a registry of the test's own.
+    Image,
+    /// `tests/docs/azure.rs`, as far as the Azure CLI goes without a subscription.
+    AzureCli,
+    /// Another test runs what `make` would; `tests/docs/make.rs` holds the two together.
+    Make,
+    /// No test: it compiles for release, which takes minutes. Tests run what cargo made of the same sources.
+    Nobody,
+}
+
+/// Commands that no page's own test runs, by how they begin.
+pub(crate) const OTHERS: [(&str, Runner); 12] = [
+    ("az ", Runner::AzureCli),
+    ("cargo install", Runner::Nobody),
+    ("helm test", Runner::Node),
+    ("kubectl -n pullmint exec", Runner::Node),
+    ("kubectl -n pullmint logs", Runner::Node),
+    ("kubectl logs", Runner::Node),
+    ("kubectl port-forward", Runner::Node),
+    ("kubectl rollout status", Runner::Node),
+    ("make demo", Runner::Make),
+    ("make image", Runner::Image),
+    ("make test", Runner::Make),
+    ("skopeo copy", Runner::Image),
+];
+
+/// Who runs this command.
+pub(crate) fn of(command: &str) -> Runner {
+    // The API server leads to a pod's port.
+    if command.contains("/proxy/") {
+        return Runner::Node;
+    }
+    let program = variable(command).map_or(command, |(_, program)| program);
+    OTHERS.iter().find(|(beginning, _)| program.starts_with(beginning)).map_or(Runner::Page, |(_, runner)| *runner)
+}
+
+/// The variable that a command sets, and what it runs for that.
+pub(crate) fn variable(command: &str) -> Option<(&str, &str)> {
+    command.split_once("=$(").filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase()))
+}
