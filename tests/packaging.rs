@@ -14,6 +14,8 @@ mod kustomize;
 mod pods;
 #[path = "packaging/policy.rs"]
 mod policy;
+#[path = "packaging/reader.rs"]
+mod reader;
 #[path = "packaging/roles.rs"]
 mod roles;
 #[path = "packaging/scope.rs"]

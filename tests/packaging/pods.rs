@@ -16,6 +16,7 @@ use world::clouds::{Service, seed};
 use world::{Node, PodNetwork, Stage};
 
 use crate::image;
+use crate::reader::Reader;
 use crate::tools::{CHART, Ran, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -112,6 +113,12 @@ impl Installation {
         pods.iter().map(|pod| (pod.name_any(), address(pod))).collect()
     }
 
+    /// Somebody who does what the pages say, with any of the pods.
+    async fn reader(&self) -> Reader {
+        let (pod, _) = self.pods().await.pop_first().expect("a pod");
+        Reader::new(self.stage.world.control_plane.kubeconfig(), pod).await
+    }
+
     /// Every pod has its metrics, and one of two leads.
     async fn tells_who_leads(&self) {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -200,15 +207,22 @@ async fn comes_up_and_serves(installation: &Installation) {
     };
     installation.until("a ServiceAccount that names the Secret", names_it).await;
     installation.tells_who_leads().await;
-    let tested = installation.run(Program::Helm, &["test", "pullmint", "--namespace", HOME]).await;
-    assert!(tested.ok, "{}{}\n{}", tested.out, tested.err, installation.logs());
+    installation.reader().await.does_what_needs_a_node().await;
 }
 
 async fn takes_up_a_changed_configuration_by_itself(installation: &mut Installation) {
     let before = installation.pods().await;
+    let refused = json!({
+        "provider": "ecr", "region": "eu-west-1", "accounts": ["210987654321"], "secret": "pullmint-refused",
+        "role_arn": "arn:aws:iam::210987654321:role/nobody",
+    });
     installation.values["registries"]["public"] = json!({"provider": "ecr-public"});
+    installation.values["registries"]["refused"] = refused;
     installation.upgrade().await;
     installation.secret("team-0", "pullmint-public").await;
+    let reader = installation.reader().await;
+    let told = async || reader.finds("renewal failed").await.then_some(());
+    installation.until("the failed renewal in the log", told).await;
     assert_eq!(installation.pods().await, before);
 }
 

@@ -1,0 +1,176 @@
+//! The pages' commands that need a node or the image, as they stand there.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+use world::binaries::Program;
+use world::ports::Port;
+use world::{Registry, RegistryOptions, WorldDir};
+
+#[path = "../docs/pages.rs"]
+#[allow(dead_code, reason = "tests/docs.rs uses all of it")]
+mod pages;
+#[path = "../docs/runners.rs"]
+mod runners;
+
+use runners::Runner;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where `make image` puts what it makes.
+const ARCHIVE: &str = "target/image.tar";
+
+/// The registry in the pages.
+const REGISTRY: &str = "registry.example.com";
+
+/// Somebody beside an installed chart, who does what the pages say.
+pub(crate) struct Reader {
+    kubeconfig: PathBuf,
+    path: String,
+    /// The name of one of pullmint's pods.
+    pod: String,
+}
+
+impl Reader {
+    pub(crate) async fn new(kubeconfig: PathBuf, pod: String) -> Self {
+        let mut dirs = vec![std::env::var("PATH").unwrap_or_default()];
+        for tool in [Program::Kubectl, Program::Helm] {
+            let tool = tool.path().await.expect("a program");
+            dirs.insert(0, tool.parent().expect("a directory").display().to_string());
+        }
+        Self { kubeconfig, path: dirs.join(":"), pod }
+    }
+
+    /// Does all that needs a node: each command of all pages, once.
+    pub(crate) async fn does_what_needs_a_node(&self) {
+        let mut done = Vec::new();
+        for page in pages::all() {
+            let mut variables = String::new();
+            for command in page.commands() {
+                let runner = runners::of(&command);
+                if runner == Runner::Page && runners::variable(&command).is_some() {
+                    variables.push_str(&format!("{command}\n"));
+                }
+                let line = format!("{variables}{command}");
+                if runner == Runner::Node && !done.contains(&line) {
+                    self.does(&page.path, &line).await;
+                    done.push(line);
+                }
+            }
+        }
+    }
+
+    /// Whether the one command of the pages that has these words finds something.
+    pub(crate) async fn finds(&self, words: &str) -> bool {
+        let commands = pages::all().into_iter().flat_map(|page| page.commands());
+        let command = commands.into_iter().find(|command| command.contains(words)).expect("such a command");
+        self.bash(&command).output().await.expect("bash").status.success()
+    }
+
+    async fn does(&self, page: &str, line: &str) {
+        if line.contains("kubectl port-forward") {
+            return self.looks_at_the_status(line).await;
+        }
+        let output = tokio::time::timeout(PATIENCE, self.bash(line).output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{page}: no end of: {line}")).expect("bash");
+        assert!(
+            answers(line, &output),
+            "{page}: this failed: {line}\n{}{}",
+            said(&output.stdout),
+            said(&output.stderr)
+        );
+    }
+
+    /// Goes the way that the command opens, which stays open until it is ended.
+    async fn looks_at_the_status(&self, line: &str) {
+        let port = Port::free().expect("a port");
+        let line = line.replace(" 8080 ", &format!(" {port}:8080 "));
+        let mut way = self.bash(&format!("exec {line}"));
+        let _way = way.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("bash");
+        for path in ["/", "/status.json", "/metrics", "/livez", "/readyz"] {
+            let url = format!("http://127.0.0.1:{port}{path}");
+            let ask =
+                "curl --silent --show-error --fail --output /dev/null --retry 100 --retry-delay 1 --retry-connrefused";
+            let output = self.bash(&format!("{ask} --noproxy '*' {url}")).output().await.expect("bash");
+            assert!(output.status.success(), "{line}: {url}: {}", said(&output.stderr));
+        }
+    }
+
+    fn bash(&self, line: &str) -> Command {
+        let line = line
+            .replace("pods/POD:", &format!("pods/{}:", self.pod))
+            .replace("logs POD", &format!("logs {}", self.pod));
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", &line]).env("KUBECONFIG", &self.kubeconfig).env("PATH", &self.path);
+        bash.stdin(Stdio::null()).kill_on_drop(true);
+        bash
+    }
+}
+
+/// Whether a command has done its work. That a search finds nothing, or that no container has ended, is an answer too.
+fn answers(line: &str, output: &Output) -> bool {
+    let found_nothing = line.contains("| grep") && output.status.code() == Some(1) && output.stderr.is_empty();
+    let nothing_ended = line.ends_with("--previous") && said(&output.stderr).contains("previous terminated container");
+    output.status.success() || found_nothing || nothing_ended
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A checkout whose `target` is its own.
+fn checkout() -> tempfile::TempDir {
+    let checkout = tempfile::tempdir().expect("a directory");
+    for entry in ["Cargo.toml", "Dockerfile", "LICENSE", "Makefile", "deploy"] {
+        symlink(pages::root().join(entry), checkout.path().join(entry)).expect("a link");
+    }
+    fs::create_dir_all(checkout.path().join("target/release")).expect("a directory");
+    checkout
+}
+
+/// A directory for the PATH, in which cargo has nothing to do.
+fn without_cargo(dir: &Path) -> String {
+    let cargo = dir.join("cargo");
+    symlink("/bin/true", &cargo).expect("a link");
+    format!("{}:{}", dir.display(), std::env::var("PATH").unwrap_or_default())
+}
+
+#[tokio::test]
+async fn the_image_is_made_and_brought_to_a_registry_as_the_pages_say_but_for_the_release_build() {
+    let world = WorldDir::new().expect("a directory");
+    let registry = Registry::start(RegistryOptions::default(), &world).await.expect("a registry");
+    // It speaks plain HTTP, which a client must be told.
+    let home = tempfile::tempdir().expect("a directory");
+    let config = home.path().join(".config/containers");
+    fs::create_dir_all(&config).expect("a directory");
+    let insecure = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", registry.host());
+    fs::write(config.join("registries.conf"), insecure).expect("a file");
+    let checkout = checkout();
+    fs::copy("/bin/true", checkout.path().join("target/release/pullmint")).expect("a binary");
+    let tools = tempfile::tempdir().expect("a directory");
+    let path = without_cargo(tools.path());
+    for page in pages::all() {
+        fs::remove_file(checkout.path().join(ARCHIVE)).ok();
+        for command in page.commands().into_iter().filter(|command| runners::of(command) == Runner::Image) {
+            let mut bash = Command::new("bash");
+            bash.args(["-euo", "pipefail", "-c", &command.replace(REGISTRY, &registry.host())]);
+            bash.current_dir(checkout.path()).env("PATH", &path).env_remove("CARGO_TARGET_DIR").env_remove("MAKEFLAGS");
+            bash.env("HOME", home.path()).stdin(Stdio::null());
+            let output = bash.output().await.expect("bash");
+            assert!(output.status.success(), "{}: {command}\n{}", page.path, said(&output.stderr));
+        }
+    }
+    let manifest = format!("{}/v2/pullmint/manifests/{}", registry.url(), env!("CARGO_PKG_VERSION"));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let answer = http
+        .get(manifest)
+        .header("Accept", "application/vnd.oci.image.manifest.v1+json")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status(), 200);
+}
