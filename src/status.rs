@@ -122,6 +122,8 @@ pub struct RegistryStatus {
     pub failure: Option<FailureStatus>,
     /// When the next mint is due.
     pub next_renewal_at: Option<Timestamp>,
+    /// Whether that is only a look at a file, which may bring nothing new.
+    pub polled: bool,
     /// The attempts of the last 24 hours, the oldest first.
     pub attempts: Vec<AttemptStatus>,
     /// What the registry said of its pull limit, where it has one.

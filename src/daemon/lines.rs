@@ -156,6 +156,7 @@ impl Line {
             provider: self.registry.provider.name(),
             hosts: self.provider.hosts().to_vec(),
             secret: self.registry.secret.clone(),
+            polled: self.provider.is_polled(),
             slot: self.slot.subscribe(),
         }
     }

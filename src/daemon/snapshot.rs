@@ -27,6 +27,8 @@ pub struct Shown {
     pub hosts: Vec<Host>,
     /// The Secret that it stands in.
     pub secret: String,
+    /// Whether its provider is polled, as a file is that others write.
+    pub polled: bool,
     /// Its keeper's word.
     pub slot: watch::Receiver<Slot>,
 }
@@ -122,6 +124,7 @@ fn registry(shown: &Shown) -> RegistryStatus {
             since: failure.since,
         }),
         next_renewal_at: slot.next_attempt,
+        polled: shown.polled,
         attempts: slot
             .attempts
             .iter()

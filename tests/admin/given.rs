@@ -78,6 +78,7 @@ fn registry(name: &str, provider: &'static str, hosts: &[&str], life: i64, age: 
         }),
         failure: None,
         next_renewal_at: Some(ahead(life / 2 - age)),
+        polled: false,
         attempts,
         rate_limit: None,
     }

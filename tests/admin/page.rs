@@ -48,6 +48,14 @@ fn when_all_is_well_it_says_so_and_shows_each_life() {
 }
 
 #[test]
+fn a_file_that_others_write_is_looked_at_and_not_renewed() {
+    let mut status = healthy();
+    status.registries[1].polled = true;
+    let words = words(&page(&status));
+    assert!(words.contains("next look in 5 h 20 min"), "{words}");
+}
+
+#[test]
 fn when_things_fail_each_is_told_with_its_cause_and_remedy() {
     assert_says(
         &failing(),

@@ -123,6 +123,7 @@ pub(crate) fn registry(name: &str, provider: &'static str, credential: Option<Cr
         credential,
         failure: None,
         next_renewal_at: next,
+        polled: false,
         attempts: Vec::new(),
         rate_limit: None,
     }

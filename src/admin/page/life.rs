@@ -17,7 +17,7 @@ pub(super) fn bar(registry: &RegistryStatus, now: Timestamp, tone: Tone) -> Mark
     html! {
         div class={ "life " (tone.class()) } {
             @if let Some((credential, expires_at)) = expiring {
-                (shape(credential, expires_at, registry.next_renewal_at, now))
+                (shape(credential, expires_at, registry.next_renewal_at.filter(|_| !registry.polled), now))
             }
             div.life-words {
                 @if let Some(credential) = &registry.credential {
@@ -26,12 +26,20 @@ pub(super) fn bar(registry: &RegistryStatus, now: Timestamp, tone: Tone) -> Mark
                 @if let Some(at) = registry.next_renewal_at {
                     p.next {
                         (tick())
-                        @if registry.failure.is_some() { "next attempt " } @else { "next renewal " }
-                        (moment(now, at))
+                        "next " (what(registry)) " " (moment(now, at))
                     }
                 }
             }
         }
+    }
+}
+
+/// What comes next.
+fn what(registry: &RegistryStatus) -> &'static str {
+    match (&registry.failure, registry.polled) {
+        (Some(_), _) => "attempt",
+        (None, true) => "look",
+        (None, false) => "renewal",
     }
 }
 
