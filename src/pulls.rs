@@ -85,7 +85,7 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
     let Setting { client, clock, pulses, deaf_after, mut slots } = setting;
     let heart = pulses.start("pulls", SILENCE, clock.now());
     let ear = pulses.start(pulse::watch_name("pods"), deaf_after, clock.now());
-    let mut pods = pending_pods(client.clone());
+    let mut pods = pending_pods(client.clone(), deaf_after);
     let mut desk = Desk { ledger: Ledger::default(), causes: BTreeMap::new(), is_stale: true, reports };
     let mut explainer = Explainer::new(client, means);
     let mut work: Option<BoxFuture<'static, Outcome>> = None;
@@ -140,8 +140,8 @@ fn mints(roster: &Roster) -> BTreeMap<RegistryName, Timestamp> {
     roster.iter().filter_map(|(name, slot)| Some((name.clone(), minted(slot)?))).collect()
 }
 
-fn pending_pods(client: Client) -> BoxStream<'static, watcher::Result<Event<PodObject>>> {
-    let config = watcher::Config::default().fields("status.phase=Pending");
+fn pending_pods(client: Client, deaf_after: Duration) -> BoxStream<'static, watcher::Result<Event<PodObject>>> {
+    let config = sources::config(deaf_after).fields("status.phase=Pending");
     watch_objects(Api::<PodObject>::all(client), config).backoff(DefaultBackoff::default()).boxed()
 }
 
