@@ -93,7 +93,7 @@ pub(super) struct Means {
     /// Certificate authorities to trust besides the system's, in PEM
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Also ask registries at addresses in this network, which are never asked otherwise: loopback, link-local
+    /// Also ask registries at addresses in this network; private ones and this machine's are not asked otherwise
     #[arg(long, value_name = "CIDR")]
     allow_network: Vec<Network>,
 }

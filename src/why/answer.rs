@@ -1,6 +1,7 @@
 //! What a registry answered, as far as a verdict depends on it. Pure data: no address, token or body of anybody.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -119,11 +120,65 @@ pub enum Trouble {
     PlainHttp,
     /// The proxy did not connect.
     Proxy,
-    /// The host is at an address that is never asked.
-    Forbidden(String),
+    /// The host is at an address that is not asked.
+    Forbidden(Forbidden),
     /// Anything else.
     Other(String),
 }
+
+/// A host at an address that is not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forbidden {
+    /// The host.
+    pub host: String,
+    /// Its address.
+    pub address: IpAddr,
+    /// What the address is.
+    pub standing: Standing,
+}
+
+/// What an address is that is not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In this private network, which may be allowed.
+    Private(String),
+    /// The machine itself, by this network, which may be allowed.
+    Loopback(String),
+    /// Where no registry is, but perhaps a metadata service.
+    Never,
+}
+
+impl Forbidden {
+    /// What makes the address be asked.
+    #[must_use]
+    pub fn permission(&self) -> Option<String> {
+        match &self.standing {
+            Standing::Private(network) | Standing::Loopback(network) => Some(format!("--allow-network {network}")),
+            Standing::Never => None,
+        }
+    }
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, address, standing } = self;
+        let what = match standing {
+            Standing::Private(_) => "a private address",
+            Standing::Loopback(_) => "the address of whatever machine asks",
+            Standing::Never => "an address where no registry is",
+        };
+        match host.trim_matches(['[', ']']) == address.to_string() {
+            true => write!(f, "{host} is {what}, ")?,
+            false => write!(f, "{host} stands at {address}, {what}, ")?,
+        }
+        match self.permission() {
+            Some(permission) => write!(f, "which is not asked without {permission}"),
+            None => f.write_str("which is not asked"),
+        }
+    }
+}
+
+impl std::error::Error for Forbidden {}
 
 /// What is wrong with a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,9 +211,7 @@ impl fmt::Display for Trouble {
             Self::Certificate(Flaw::Other) => "its certificate is not good",
             Self::PlainHttp => "it speaks plain HTTP where HTTPS is expected",
             Self::Proxy => "the proxy did not connect to it",
-            Self::Forbidden(address) => {
-                return write!(f, "it is at {address}, which is never asked without --allow-network");
-            }
+            Self::Forbidden(forbidden) => return forbidden.fmt(f),
             Self::Tls(why) | Self::Other(why) => return f.write_str(why),
         })
     }

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use crate::why::answer::{Answer, Outcome};
+use crate::why::answer::{Answer, Forbidden, Outcome, Trouble};
 use crate::why::case::{Case, Complaint};
 use crate::why::catalogue::Code;
 use crate::why::evidence::Evidence;
@@ -61,6 +61,7 @@ fn weigh(case: &Case, image: &Reference, evidence: &Evidence, heard: Option<Code
         here::opened(case, image, evidence, opened, heard)
     } else if let Some(foremost) = foremost(evidence) {
         match &foremost.outcome {
+            Outcome::Unreachable(Trouble::Forbidden(forbidden)) => kept_back(case, image, forbidden, heard),
             Outcome::Unreachable(_) | Outcome::Odd(_) => {
                 unasked(case, image, foremost, heard).unwrap_or_else(|| registry::silent(case, image, foremost))
             }
@@ -69,7 +70,7 @@ fn weigh(case: &Case, image: &Reference, evidence: &Evidence, heard: Option<Code
             _ => credential::refused(case, image, evidence, now),
         }
     } else {
-        offline(case, image, heard)
+        by_cluster(case, image, heard, Some("the registry was not asked"))
     };
     if let Some(first) = findings.first_mut().filter(|first| first.code.is_about_credentials()) {
         upkeep(case, image, first);
@@ -108,9 +109,26 @@ fn unasked(case: &Case, image: &Reference, answer: &Answer, heard: Option<Code>)
     Some(by_message(case, image, code, &note))
 }
 
-fn offline(case: &Case, image: &Reference, heard: Option<Code>) -> Vec<Finding> {
+/// The registry stands where nobody is asked: a pod that fails has its kubelet's word, any other has nobody's.
+fn kept_back(case: &Case, image: &Reference, forbidden: &Forbidden, heard: Option<Code>) -> Vec<Finding> {
+    let mut findings = by_cluster(case, image, heard, None);
+    if findings.is_empty() {
+        let sentence = format!("whether {} gives {image} was not found out", image.domain);
+        findings.push(Finding::new(Code::UNKNOWN, Certainty::Possible, sentence));
+    }
+    for finding in &mut findings {
+        finding.evidence.insert(0, forbidden.to_string());
+        if let (Code::UNKNOWN, Some(permission)) = (finding.code, forbidden.permission()) {
+            finding.cure = format!("ask again with {permission}, if that is your network");
+        }
+    }
+    findings
+}
+
+/// By the cluster and the kubelet's message.
+fn by_cluster(case: &Case, image: &Reference, heard: Option<Code>, note: Option<&str>) -> Vec<Finding> {
     match (heard, &case.complaint) {
-        (Some(code), _) => by_message(case, image, code, "the registry was not asked"),
+        (Some(code), _) => by_message(case, image, code, note.unwrap_or_default()),
         (None, Some(_)) => {
             let faults = wiring::faults(case, image);
             if faults.is_empty() { vec![here::unknown(case, image)] } else { faults }
@@ -130,8 +148,8 @@ fn by_message(case: &Case, image: &Reference, code: Code, note: &str) -> Vec<Fin
     let mut finding = here::told(case, image, code, note);
     if code == Code::NO_PERMISSION || code == Code::ANONYMOUS {
         finding.certainty = Certainty::Possible;
-        finding =
-            finding.or_else(Code::NO_REPOSITORY, "whether the repository exists: ask without --offline, or its owner");
+        finding = finding
+            .or_else(Code::NO_REPOSITORY, "whether the repository exists: let the registry be asked, or ask its owner");
     }
     vec![finding]
 }

@@ -131,7 +131,8 @@ async fn a_redirect_takes_no_credential_to_another_origin() {
 async fn a_redirect_to_a_metadata_service_is_not_followed() {
     let registry = Server::start(|_, _, _| answer(302, &[("location", "http://169.254.169.254/latest/")], "")).await;
     let answer = asked(registry.image()).await;
-    assert_eq!(answer.outcome, Outcome::Unreachable(Trouble::Forbidden("169.254.169.254".into())));
+    let Outcome::Unreachable(Trouble::Forbidden(forbidden)) = answer.outcome else { panic!("{answer:?}") };
+    assert_eq!((forbidden.host.as_str(), forbidden.permission()), ("169.254.169.254", None));
 }
 
 /// CVE-2026-50151.
@@ -213,9 +214,24 @@ async fn this_machine_is_not_asked_unless_a_person_allows_it() {
     for host in ["127.0.0.1", "localhost"] {
         let image = Reference::parse(&format!("{host}:{port}/team/app:1")).expect("an image");
         let answer = asked_over(&transport(&[]), image).await;
-        assert!(matches!(answer.outcome, Outcome::Unreachable(Trouble::Forbidden(_))), "{answer:?}");
+        let Outcome::Unreachable(Trouble::Forbidden(forbidden)) = answer.outcome else { panic!("{answer:?}") };
+        assert_eq!(forbidden.host, host);
     }
     assert_eq!(registry.seen(), []);
+}
+
+#[tokio::test]
+async fn a_redirect_into_a_private_network_is_not_followed() {
+    for (there, network) in [
+        ("http://10.0.0.1/v2/", "10.0.0.0/8"),
+        ("http://[::ffff:192.168.0.1]/v2/", "192.168.0.0/16"),
+        ("http://[fd12::1]/v2/", "fc00::/7"),
+    ] {
+        let registry = Server::start(move |_, _, _| answer(302, &[("location", there)], "")).await;
+        let answer = asked(registry.image()).await;
+        let Outcome::Unreachable(Trouble::Forbidden(forbidden)) = &answer.outcome else { panic!("{answer:?}") };
+        assert_eq!(forbidden.permission(), Some(format!("--allow-network {network}")));
+    }
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ impl Transport {
         let unsendable = |_| Trouble::Other("the credential has characters that no HTTP request can carry".to_owned());
         let request = request.build().map_err(unsendable)?;
         let url = request.url().clone();
-        self.guard.check(&url).map_err(|forbidden| Trouble::Forbidden(forbidden.0.to_string()))?;
+        self.guard.check(&url).map_err(Trouble::Forbidden)?;
         let mut response = self.client.execute(request).await.map_err(|error| trouble::of(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();

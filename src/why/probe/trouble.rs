@@ -5,9 +5,9 @@ use std::io;
 
 use rustls::{CertificateError, InvalidMessage};
 
-use super::guard::{Forbidden, NoAddress};
+use super::guard::NoAddress;
 use crate::causes;
-use crate::why::answer::{Flaw, Trouble};
+use crate::why::answer::{Flaw, Forbidden, Trouble};
 
 /// Classifies an error of the HTTP client.
 pub(super) fn of(error: &reqwest::Error) -> Trouble {
@@ -22,7 +22,7 @@ pub(super) fn of(error: &reqwest::Error) -> Trouble {
 
 fn known(error: &(dyn Error + 'static)) -> Option<Trouble> {
     if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
-        return Some(Trouble::Forbidden(forbidden.0.to_string()));
+        return Some(Trouble::Forbidden(forbidden.clone()));
     }
     if error.is::<NoAddress>() {
         return Some(Trouble::Dns);

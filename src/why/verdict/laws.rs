@@ -10,7 +10,7 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::judge;
-use crate::why::answer::{Answer, Flaw, Manifest, Missing, Outcome, Platform, Trouble, Words};
+use crate::why::answer::{Answer, Flaw, Forbidden, Manifest, Missing, Outcome, Platform, Standing, Trouble, Words};
 use crate::why::case::{Attempts, Case, Complaint, ContainerKind, State, Subject, Wanted, Wiring};
 use crate::why::catalogue::Code;
 use crate::why::evidence::{Evidence, Tried};
@@ -150,6 +150,31 @@ fn a_secret_with_nothing_under_its_data_key_is_told() {
     assert_eq!(first(&case, &evidence), Some(Code::SECRET_DATA_KEY));
 }
 
+fn private() -> Forbidden {
+    let address = "10.1.2.3".parse().expect("an address");
+    Forbidden { host: "reg.example.com".into(), address, standing: Standing::Private("10.0.0.0/8".into()) }
+}
+
+#[test]
+fn a_registry_that_is_not_asked_leaves_the_kubelets_word() {
+    let evidence = answered(Outcome::Unreachable(Trouble::Forbidden(private())));
+    for (message, code) in [
+        ("manifest unknown", Code::NO_TAG),
+        ("dial tcp 10.1.2.3:443: connect: connection refused", Code::UNREACHABLE),
+        ("no basic auth credentials", Code::ANONYMOUS),
+        ("", Code::UNKNOWN),
+    ] {
+        let findings = judge(&case("reg.example.com/app:1", "ErrImagePull", message), &evidence, NOW);
+        assert_eq!(findings[0].code, code, "{message}");
+        let seen = "reg.example.com stands at 10.1.2.3, a private address, which is not asked without \
+            --allow-network 10.0.0.0/8";
+        assert_eq!(findings[0].evidence[0], seen);
+    }
+    let nothing_heard = judge(&case("reg.example.com/app:1", "", ""), &evidence, NOW);
+    assert_eq!(nothing_heard[0].code, Code::UNKNOWN);
+    assert!(nothing_heard[0].cure.contains("--allow-network 10.0.0.0/8"));
+}
+
 fn outcome() -> impl Strategy<Value = Outcome> {
     let words = (select(vec![400_u16, 401, 403, 404, 412, 429]), select(vec!["", "DENIED"]), "[a-z ]{0,20}");
     let words = words.prop_map(|(status, code, message)| Words { status, code: code.into(), message });
@@ -161,7 +186,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Trouble::Certificate(Flaw::Expired),
         Trouble::PlainHttp,
         Trouble::Proxy,
-        Trouble::Forbidden("127.0.0.1".into()),
+        Trouble::Forbidden(private()),
         Trouble::Other("odd".into()),
     ]);
     let tags = prop::collection::vec("[a-z0-9.]{1,6}", 0..4);
