@@ -2,12 +2,16 @@
 
 #[path = "why/bed.rs"]
 mod bed;
+#[path = "why/cause.rs"]
+mod cause;
 #[path = "why/command.rs"]
 mod command;
 #[path = "why/figures.rs"]
 mod figures;
 #[path = "why/hostile.rs"]
 mod hostile;
+#[path = "why/nodes.rs"]
+mod nodes;
 #[path = "why/oracle.rs"]
 mod oracle;
 #[path = "why/pages.rs"]

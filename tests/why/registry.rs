@@ -9,8 +9,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use world::clouds::{Fault, Service, seed};
+use world::internet::PLAIN_HTTP;
 
 use crate::bed::{Bed, HUB_KEY, PROGRAM, Said, login, pull_secret, run};
+use crate::nodes;
 
 /// The command without proxy: on its own in the machine's network.
 async fn why_alone(bed: &Bed, args: &[&str]) -> Said {
@@ -36,7 +38,8 @@ async fn registry_saying(status: u16, body: &'static str) -> String {
 async fn causes_are_told_before_anything_is_deployed() {
     let bed = Bed::start(false).await;
     bed.namespace("shop").await;
-    bed.secret("shop", &pull_secret("hub", &login(HUB_KEY, seed::HUB_ORG, seed::HUB_ORG_TOKEN))).await;
+    let hub = pull_secret("hub", &login(HUB_KEY, seed::HUB_ORG, seed::HUB_ORG_TOKEN));
+    bed.secret("shop", &hub).await;
     let image = async |image: &str, more: &[&str]| {
         bed.why(&[&["-n", "shop", "--output", "json", "--image", image], more].concat()).await
     };
@@ -54,6 +57,12 @@ async fn causes_are_told_before_anything_is_deployed() {
     let untrusting =
         bed.why_trusting_nobody(&["-n", "shop", "--output", "json", "--image", "acme.azurecr.io/team/app:1"]).await;
     assert_eq!(untrusting.code_found(), "PM503", "{untrusting:?}");
+    let private = why_alone(&bed, &["-n", "shop", "--image", "10.0.0.1/app:1"]).await;
+    assert_eq!((private.code_found().as_str(), private.code), ("PM999", 3), "{private:?}");
+    let cure = private.json()["findings"][0]["cure"].to_string();
+    assert!(cure.contains("--allow-network 10.0.0.0/8"), "{cure}");
+    let plain = image(&format!("{PLAIN_HTTP}/app:1"), &[]).await;
+    assert_eq!(plain.code_found(), "PM504", "{plain:?}");
     let unknown = image("registry.example.com/app:1", &[]).await;
     assert_eq!(unknown.code_found(), "PM505", "{unknown:?}");
     let nowhere = why_alone(&bed, &["-n", "shop", "--image", "nowhere.invalid/app:1"]).await;
@@ -104,6 +113,7 @@ async fn causes_are_told_before_anything_is_deployed() {
 
     manifests(&bed).await;
     audit(&bed).await;
+    nodes::are_blamed_where_they_are_at_fault(&bed, &hub).await;
     bed.stage.clouds.set_pull_limit(0);
     let limited = image("acme/app:1", &["--secret", "hub"]).await;
     assert_eq!(limited.code_found(), "PM401", "{limited:?}");

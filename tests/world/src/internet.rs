@@ -28,6 +28,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::clouds::{Call, Clouds, Place};
 
+/// A registry that speaks plain HTTP where TLS is expected.
+pub const PLAIN_HTTP: &str = "plain.example.com";
+
+/// A registry whose certificate is signed by an authority that nobody here trusts.
+pub const UNTRUSTED: &str = "untrusted.example.com";
+
 /// No request that an emulated cloud accepts comes near this.
 const LARGEST_REQUEST: usize = 1 << 20;
 
@@ -147,6 +153,9 @@ async fn connection(mut stream: TcpStream, authority: &Authority, clouds: Clouds
     }
     let target = connect_target(&mut stream).await?;
     let host = target.strip_suffix(":443").map(str::to_ascii_lowercase);
+    if let Some(name @ (PLAIN_HTTP | UNTRUSTED)) = host.as_deref() {
+        return misbehave(stream, name).await;
+    }
     let known = host.and_then(|host| Place::of(&host).map(|place| (host, place)));
     let Some((host, place)) = known.filter(|(_, place)| *place != Place::Local) else {
         return stream.write_all(b"HTTP/1.1 502 no such host\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
@@ -154,6 +163,18 @@ async fn connection(mut stream: TcpStream, authority: &Authority, clouds: Clouds
     stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
     let tls = TlsAcceptor::from(authority.server_config(&host)).accept(stream).await?;
     serve(tls, Some((host, place)), clouds).await
+}
+
+/// A registry to which no container runtime gets through.
+async fn misbehave(mut stream: TcpStream, host: &str) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    if host == UNTRUSTED {
+        return TlsAcceptor::from(Authority::new().server_config(host)).accept(stream).await.map(drop);
+    }
+    // What a web server answers to the first bytes of TLS.
+    stream.read_u8().await?;
+    stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await?;
+    stream.shutdown().await
 }
 
 /// Reads the head of a CONNECT request and not a byte more; what follows is the client's TLS.
