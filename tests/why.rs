@@ -20,3 +20,9 @@ mod pages;
 mod pods;
 #[path = "why/registry.rs"]
 mod registry;
+#[path = "why/table.rs"]
+mod table;
+#[path = "why/texts.rs"]
+mod texts;
+#[path = "why/tools.rs"]
+mod tools;

@@ -12,6 +12,8 @@ use world::clouds::{Fault, Service};
 
 use crate::bed::{Bed, login, only, pull_secret};
 use crate::cause::{ACR, Cause, causes, managed};
+use crate::table;
+use crate::texts::{self, Text};
 
 /// The foremost code of each namespace.
 fn codes(report: &Value) -> BTreeMap<String, String> {
@@ -82,17 +84,29 @@ async fn every_cause_that_a_node_can_have_is_told_at_top_rank() {
     assert_eq!(said.code_found(), "PM402", "{said:?}");
 
     hasty(&bed).await;
+    if std::env::var_os("PULLMINT_WRITE_DOCS").is_some() {
+        let mut texts = Vec::new();
+        for cause in causes.iter().chain([&outage]) {
+            texts.push(Text::of(&bed, cause.code, &cause.namespace()).await);
+        }
+        texts.push(Text::of(&bed, "PM603", HASTY).await);
+        texts::write_recorded(&texts);
+        table::write();
+    }
 }
 
-/// A pod with so many containers that the kubelet holds some of their pulls back.
+const HASTY: &str = "pm603-haste";
+
+/// A pod with so many images that the kubelet holds some of their pulls back.
 async fn hasty(bed: &Bed) {
-    const NAMESPACE: &str = "pm603-haste";
-    bed.namespace(NAMESPACE).await;
+    bed.namespace(HASTY).await;
     let node = bed.stage.world.node.as_ref().expect("a node");
-    let mut pod = node.pod(NAMESPACE, "app", "127.0.0.1:9/app:1", &[]);
-    let containers: Vec<_> = (0..40).map(|n| json!({"name": format!("c{n}"), "image": "127.0.0.1:9/app:1"})).collect();
+    let mut pod = node.pod(HASTY, "app", "127.0.0.1:9/app:1", &[]);
+    // An image that has failed is not tried again at once, so each is another one.
+    let container = |n| json!({"name": format!("c{n}"), "image": format!("127.0.0.1:9/app:{n}")});
+    let containers: Vec<_> = (0..40).map(container).collect();
     pod.spec.as_mut().expect("a spec").containers = serde_json::from_value(json!(containers)).expect("containers");
-    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), NAMESPACE);
+    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), HASTY);
     pods.create(&PostParams::default(), &pod).await.expect("a pod");
     let held_back = async || {
         let pod = serde_json::to_string(&pods.get("app").await.expect("the pod").status).expect("JSON");
@@ -104,7 +118,7 @@ async fn hasty(bed: &Bed) {
         }
     });
     waited.await.expect("a pull that is held back");
-    let said = bed.why(&["-n", NAMESPACE, "--output", "json", "--allow-network", "127.0.0.0/8"]).await;
+    let said = bed.why(&["-n", HASTY, "--output", "json", "--allow-network", "127.0.0.0/8"]).await;
     let report = said.json();
     let groups = report["findings"].as_array().expect("findings");
     let throttled = groups.iter().filter(|group| group["code"] == "PM603");
