@@ -26,8 +26,8 @@ pub enum ClusterError {
     /// Neither a kubeconfig nor a Pod's ServiceAccount.
     #[error("found no cluster: neither a kubeconfig (KUBECONFIG, ~/.kube/config) nor a Pod's ServiceAccount")]
     NoCluster(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The kubeconfig that was asked for.
-    #[error("could not read the kubeconfig")]
+    /// The kubeconfig, or the context of it that was asked for.
+    #[error("could not use the kubeconfig")]
     Kubeconfig(#[source] kube::config::KubeconfigError),
     /// The configuration cannot be used.
     #[error("could not use the cluster's configuration")]
@@ -84,7 +84,7 @@ pub async fn connect_to(
             }
             let proxy = own_proxy(&kubeconfig);
             let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-            let mut config = config.map_err(|error| ClusterError::NoCluster(error.into()))?;
+            let mut config = config.map_err(ClusterError::Kubeconfig)?;
             config.proxy_url = proxy.and_then(|proxy| proxy.parse().ok());
             config
         }

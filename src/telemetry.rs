@@ -80,10 +80,11 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| error.to_string())
 }
 
-/// Whether the user asked for plain output (<https://no-color.org>).
+/// Whether output is to be plain: the user asked for it (<https://no-color.org>), or the terminal knows no colours.
 #[must_use]
 pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `pullmint why` against the real parts: the kubelet's own code, real pods on a real node, registries good and bad.
 
+#[path = "why/asked.rs"]
+mod asked;
 #[path = "why/bed.rs"]
 mod bed;
 #[path = "why/cause.rs"]

@@ -191,12 +191,17 @@ async fn find_out(means: &Means, choose: impl FnOnce(String) -> Result<Target, O
     let Cluster { client, namespace } =
         cluster::connect_to(kubeconfig, context, &clock, &Pulses::default()).await.map_err(|error| failed(&error))?;
     let target = choose(namespace)?;
-    let bar = progress();
+    let bar = progress("{spinner} {msg}");
     bar.set_message("reading pods");
     let (gathered, kept) = tokio::join!(gather(&client, &target, &Reach::Whatever), Kept::ask(&client));
-    let Gathered { mut cases, waiting, pods, notes } = gathered.map_err(|error| failed(&error))?;
+    bar.finish_and_clear();
+    let Gathered { mut cases, waiting, pods, notes } = gathered.map_err(|error| {
+        complain(&unread(&error));
+        Outcome::Failed
+    })?;
     let kept = Arc::new(kept);
     cases.iter_mut().for_each(|case| case.kept = Arc::clone(&kept));
+    let bar = progress("{spinner} {msg} {wide_bar} {pos}/{len}");
     bar.set_length(cases.len() as u64);
     bar.set_message("asking registries");
     let inquiry = Inquiry::new(transport);
@@ -211,6 +216,20 @@ async fn find_out(means: &Means, choose: impl FnOnce(String) -> Result<Target, O
         *report.waiting.entry(reason).or_default() += 1;
     }
     Ok(report)
+}
+
+/// Why what was asked about could not be read, and what may help.
+fn unread(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.code == 404 => {
+            format!("{}: is it in another namespace (-n), or another cluster (--context)?", status.message)
+        }
+        kube::Error::Api(status) if status.code == 403 => {
+            format!("{}\n  docs/why.md says what has to be read; what else is forbidden is left out", status.message)
+        }
+        kube::Error::Api(status) => format!("the API server refuses: {}", status.message),
+        error => format!("could not ask the API server: {}", explain(error)),
+    }
 }
 
 impl WhyArgs {
@@ -238,7 +257,7 @@ impl WhyArgs {
             return Ok(Target::Pod { namespace, name: name.to_owned() });
         }
         let Some(kind) = Workload::of(kind) else {
-            complain(&format!("{kind:?} is no kind that makes pods: pod, deploy, sts, ds, rs, job or cj"));
+            complain(&format!("{kind:?} is no kind that makes pods: pod, deploy, sts, ds, rs, rc, job or cj"));
             return Err(Outcome::Unusable);
         };
         Ok(Target::Workload { namespace, kind, name: name.to_owned() })
@@ -252,8 +271,8 @@ impl Means {
     }
 }
 
-fn progress() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {pos}/{len}");
+fn progress(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template);
     let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(120));
     bar

@@ -12,7 +12,7 @@ use world::clouds::{Fault, Service, seed};
 use world::internet::PLAIN_HTTP;
 
 use crate::bed::{Bed, HUB_KEY, PROGRAM, Said, login, pull_secret, run};
-use crate::nodes;
+use crate::{asked, nodes};
 
 /// The command without proxy: on its own in the machine's network.
 async fn why_alone(bed: &Bed, args: &[&str]) -> Said {
@@ -112,6 +112,9 @@ async fn causes_are_told_before_anything_is_deployed() {
     bed.stage.clouds.heal(Service::HubRegistry);
 
     manifests(&bed).await;
+    asked::every_kind_of_workload_is_looked_into(&bed).await;
+    asked::manifests_come_through_a_pipe(&bed).await;
+    asked::what_cannot_be_found_out_is_said_and_ends_with_1(&bed).await;
     audit(&bed).await;
     nodes::are_blamed_where_they_are_at_fault(&bed, &hub).await;
     bed.stage.clouds.set_pull_limit(0);

@@ -72,6 +72,8 @@ pub enum Workload {
     DaemonSet,
     /// `rs`
     ReplicaSet,
+    /// `rc`
+    ReplicationController,
     /// `job`
     Job,
     /// `cj`
@@ -87,6 +89,7 @@ impl Workload {
             "sts" | "statefulset" | "statefulsets" => Self::StatefulSet,
             "ds" | "daemonset" | "daemonsets" => Self::DaemonSet,
             "rs" | "replicaset" | "replicasets" => Self::ReplicaSet,
+            "rc" | "replicationcontroller" | "replicationcontrollers" => Self::ReplicationController,
             "job" | "jobs" => Self::Job,
             "cj" | "cronjob" | "cronjobs" => Self::CronJob,
             _ => return None,
@@ -99,6 +102,7 @@ impl Workload {
             Self::StatefulSet => ("apps", "StatefulSet"),
             Self::DaemonSet => ("apps", "DaemonSet"),
             Self::ReplicaSet => ("apps", "ReplicaSet"),
+            Self::ReplicationController => ("", "ReplicationController"),
             Self::Job => ("batch", "Job"),
             Self::CronJob => ("batch", "CronJob"),
         };
@@ -174,9 +178,15 @@ impl Reader<'_> {
     }
 }
 
+/// A ReplicationController's selector is a map of labels, all others' have such a map inside.
 fn selector(value: &Value) -> Option<Selector> {
-    let selector: LabelSelector = serde_json::from_value(value.clone()).ok()?;
-    selector.try_into().ok()
+    let fields = value.as_object()?;
+    if fields.contains_key("matchLabels") || fields.contains_key("matchExpressions") {
+        let selector: LabelSelector = serde_json::from_value(value.clone()).ok()?;
+        return selector.try_into().ok();
+    }
+    let labels: BTreeMap<String, String> = serde_json::from_value(value.clone()).ok()?;
+    (!labels.is_empty()).then(|| labels.into_iter().collect())
 }
 
 fn planned(template: &Template) -> Vec<Wish> {
