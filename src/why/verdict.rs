@@ -47,10 +47,10 @@ pub fn judge(case: &Case, evidence: &Evidence, now: Timestamp) -> Vec<Finding> {
     }
     // The node's other troubles, whatever the registry says.
     if let Some(code) = heard.filter(|code| here::is_nodes_own(*code)) {
-        return vec![here::told(case, image, code, "")];
+        return vec![here::told(case, image, code, "").shown_by(words::kubelets(case))];
     }
     if complaint.is_some_and(|complaint| complaint.reason == "SignatureValidationFailed") {
-        return vec![here::told(case, image, Code::POLICY, "")];
+        return vec![here::told(case, image, Code::POLICY, "").shown_by(words::kubelets(case))];
     }
     weigh(case, image, evidence, heard, now)
 }

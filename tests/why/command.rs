@@ -84,8 +84,34 @@ fn equal_findings_are_told_once() {
     judged.push((case("other"), vec![finding(Code::NO_TAG, "no tag")]));
     let report = Report::new(&judged, jiff::Timestamp::UNIX_EPOCH);
     assert_eq!(report.findings.len(), 2);
-    let text = text(&report, 80, false);
-    assert!(text.contains("and 397 more"), "{text}");
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let told = text(&report, 80, false);
+    assert!(told.contains("and 397 more"), "{told}");
+    for width in [40, 80, 120] {
+        let told = text(&report, width, false);
+        let is_command = |line: &str| line.trim_start().starts_with("kubectl ");
+        assert!(told.lines().all(|line| is_command(line) || line.chars().count() <= width), "{told}");
+        assert!(told.lines().any(|line| line.trim() == "kubectl -n shop delete pod other"), "{told}");
+    }
     assert!(short(&report).starts_with("PM402 shop/web-0 (+399): reg.example.com is in trouble"));
+}
+
+#[test]
+fn one_is_told_as_one_and_many_as_many() {
+    let told = |cases: usize| {
+        let judged: Vec<_> =
+            (0..cases).map(|n| (case(&format!("web-{n}")), vec![finding(Code::NO_TAG, "no tag")])).collect();
+        let mut report = Report::new(&judged, jiff::Timestamp::UNIX_EPOCH);
+        (report.pods, report.asked) = (cases, cases);
+        text(&report, 80, false).lines().last().unwrap_or_default().to_owned()
+    };
+    assert_eq!(told(1), "1 pod, 1 container fails to pull, 1 finding; 1 question to registries.");
+    assert_eq!(told(2), "2 pods, 2 containers fail to pull, 1 finding; 2 questions to registries.");
+}
+
+#[test]
+fn what_nobody_was_asked_about_is_not_called_good() {
+    let mut report = Report::new(&[(case("web-1"), Vec::new())], jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(text(&report, 80, false), "nothing wrong with 1 image, but no registry was asked.\n");
+    report.asked = 1;
+    assert_eq!(text(&report, 80, false), "1 of 1 image can be pulled; 1 question to registries.\n");
 }

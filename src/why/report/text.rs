@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Group, Report};
 use crate::why::case::Subject;
+use crate::why::catalogue::Code;
 use crate::why::finding::{Certainty, Finding};
 
 /// How many subjects of a finding are named.
@@ -31,7 +32,7 @@ impl Style {
     }
 
     fn code(self, finding: &Finding) -> String {
-        let colour = if finding.code == crate::why::catalogue::Code::MENDED { "1;32" } else { "1;31" };
+        let colour = if finding.code == Code::MENDED { "1;32" } else { "1;31" };
         self.paint(colour, &finding.code.to_string())
     }
 }
@@ -40,14 +41,17 @@ impl Style {
 #[must_use]
 pub fn text(report: &Report, width: usize, is_coloured: bool) -> String {
     let style = Style { is_coloured };
+    let width = width.clamp(40, 120);
     let mut out = String::new();
     for group in &report.findings {
-        block(&mut out, group, width.clamp(50, 120), style);
+        block(&mut out, group, width, style);
         out.push('\n');
     }
-    out.push_str(&summary(report));
+    for line in wrapped(&summary(report), width, 0) {
+        writeln!(out, "{line}").ok();
+    }
     for note in &report.notes {
-        out.push_str(&section(style, "note", &style.dim(note), note, width.clamp(50, 120)));
+        out.push_str(&section(style, "note", &style.dim(note), note, width));
     }
     out
 }
@@ -95,6 +99,7 @@ fn block(out: &mut String, group: &Group, width: usize, style: Style) {
     put("image", &format!("{}{more}", images.join(", ")));
     match finding.certainty {
         Certainty::Certain => {}
+        _ if finding.code == Code::UNKNOWN => {}
         Certainty::Likely => put("surety", "likely: nothing that was seen speaks against it"),
         Certainty::Possible => put("surety", "possible: other causes look the same from here"),
     }
@@ -108,10 +113,7 @@ fn block(out: &mut String, group: &Group, width: usize, style: Style) {
     }
     let cure = capitalized(&finding.cure);
     out.push_str(&section(style, "cure", &cure, &cure, width));
-    if let Some(command) = &finding.command {
-        // Never wrapped, so that it can be pasted.
-        writeln!(out, "{:INDENT$}{}", "", style.paint("36", command)).ok();
-    }
+    out.push_str(&command(style, finding.command.as_deref()));
     for also in &group.also {
         let text = format!("{} {}", also.code, also.sentence);
         out.push_str(&section(style, "also", &text, &text, width));
@@ -119,7 +121,13 @@ fn block(out: &mut String, group: &Group, width: usize, style: Style) {
     if group.failing {
         let next = next(group);
         out.push_str(&section(style, "retry", &next, &next, width));
+        out.push_str(&command(style, group.retry.as_deref()));
     }
+}
+
+/// A command on a line of its own, never wrapped, so that it can be pasted.
+fn command(style: Style, command: Option<&str>) -> String {
+    command.map(|command| format!("{:INDENT$}{}\n", "", style.paint("36", command))).unwrap_or_default()
 }
 
 fn capitalized(text: &str) -> String {
@@ -127,17 +135,15 @@ fn capitalized(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// When the kubelet tries again, and how to make it try at once.
+/// When the kubelet tries again, and what makes it try at once.
 fn next(group: &Group) -> String {
     let when = match group.next_attempt_seconds {
         Some(0) => "the kubelet tries again any moment".to_owned(),
         Some(seconds) => format!("the kubelet tries again in about {seconds} s"),
         None => "the kubelet tries again within 5 min".to_owned(),
     };
-    match &group.retry {
-        Some(command) => format!("{when}; at once with: {command}"),
-        None => format!("{when}; at once when the pod is made anew"),
-    }
+    let end = if group.retry.is_some() { ":" } else { "" };
+    format!("{when}; a new pod pulls at once{end}")
 }
 
 fn place(subject: &Subject) -> String {
@@ -182,25 +188,36 @@ fn wrapped(text: &str, width: usize, indent: usize) -> Vec<String> {
     lines
 }
 
+/// "1 pod", "2 pods"
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 fn summary(report: &Report) -> String {
     let failing = report.images - report.good;
     let mut parts = Vec::new();
     match (failing, report.pods) {
-        (0, 0) => parts.push(format!("{} of {} images can be pulled", report.good, report.images)),
-        (0, pods) => parts.push(format!("no pod of {pods} fails to pull its images")),
-        (failing, 0) => parts.push(format!("{failing} of {} images cannot be pulled", report.images)),
+        (0, 0) if report.images == 0 => parts.push("there are no pods, so nothing was looked at".to_owned()),
+        (0, _) if report.asked == 0 && report.images > 0 => {
+            parts.push(format!("nothing wrong with {}, but no registry was asked", count(report.images, "image")));
+        }
+        (0, 0) => parts.push(format!("{} of {} can be pulled", report.good, count(report.images, "image"))),
+        (0, pods) => parts.push(format!("{}, none that fails to pull its images", count(pods, "pod"))),
+        (failing, 0) => parts.push(format!("findings for {failing} of {}", count(report.images, "image"))),
         (failing, pods) => {
-            let findings = report.findings.len();
-            parts.push(format!("{pods} pods, {failing} images that do not pull, {findings} causes"));
+            let fail = if failing == 1 { "fails" } else { "fail" };
+            let findings = count(report.findings.len(), "finding");
+            parts.push(format!("{}, {} {fail} to pull, {findings}", count(pods, "pod"), count(failing, "container")));
         }
     }
     let waiting: usize = report.waiting.values().sum();
     if waiting > 0 {
         let reasons: Vec<_> = report.waiting.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-        parts.push(format!("{waiting} pods wait for other reasons ({})", reasons.join(", ")));
+        let wait = if waiting == 1 { "waits" } else { "wait" };
+        parts.push(format!("{} {wait} for other reasons ({})", count(waiting, "pod"), reasons.join(", ")));
     }
     if report.asked > 0 {
-        parts.push(format!("{} questions to registries", report.asked));
+        parts.push(format!("{} to registries", count(report.asked, "question")));
     }
-    format!("{}.\n", parts.join("; "))
+    format!("{}.", parts.join("; "))
 }

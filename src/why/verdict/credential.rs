@@ -61,13 +61,12 @@ fn nobody(case: &Case, image: &Reference, evidence: &Evidence) -> Vec<Finding> {
     if let Some((secret, _)) = case.wiring.unreadable() {
         return vec![unread(case, image, secret)];
     }
-    let host = &image.domain;
-    let sentence = format!("{host} does not give {} to nobody, and the pod has no credential for {host}", image.name());
+    let sentence = words::no_credential(image);
     let finding = Finding::new(Code::ANONYMOUS, Certainty::Likely, sentence);
     let told_by = "whether the repository exists: look there, or ask with a credential (--secret)";
     let finding = finding
         .shown_by(["credentials of the node itself are not known here".to_owned()])
-        .command(shell::create_secret(case, "pull", &wiring::server(image)))
+        .command(shell::give_secret(case, &wiring::server(image)))
         .or_else(Code::NO_REPOSITORY, told_by);
     let mut findings = vec![finding];
     if image.is_domain_implied && wiring::has_others_only(case) {
@@ -85,7 +84,7 @@ fn unread(case: &Case, image: &Reference, secret: &str) -> Finding {
     }
     let (host, namespace) = (&image.domain, shell::quote(&case.subject.namespace));
     let sentence = format!(
-        "{host} does not give {} to nobody, and whether Secret {secret} opens it cannot be seen without reading it",
+        "{host} does not give {} without a credential, and whether Secret {secret} opens it cannot be seen without reading it",
         image.name()
     );
     Finding::new(Code::NO_PERMISSION, Certainty::Possible, sentence)
@@ -126,23 +125,22 @@ fn with_login(case: &Case, image: &Reference, evidence: &Evidence, first: &Tried
         let shown = format!("pullmint keeps a Secret of this name in {}", words::list(namespaces));
         return with(Code::NOT_OURS, Certainty::Certain, sentence)
             .shown_by([shown])
+            .cured_by("let pullmint take it over, or give it another name")
             .command(shell::adopt(case, secret));
     }
     let is_late = facts.written.as_ref().is_some_and(|(at, _)| now.duration_since(*at) > ECR_LIFE);
     let is_ecr = host.contains(".dkr.ecr");
     let says_expired = words.say(&["expired"]);
     if is_past(facts.expires, now) || says_expired || (is_ecr && is_late && !words.say(&["not authorized"])) {
-        let since = facts.expires.filter(|end| *end <= now).map(|end| format!(" {}", words::when(end, now)));
         let sentence = format!("the credential for {host} in Secret {secret} has expired");
-        let shown = since.map(|since| format!("it expired{since}"));
         let certainty =
             if is_past(facts.expires, now) || says_expired { Certainty::Certain } else { Certainty::Likely };
         return match facts.is_managed {
             true => {
                 let sentence = format!("{sentence}, and pullmint has not renewed it");
-                with(Code::NOT_RENEWED, certainty, sentence).shown_by(shown).command("pullmint check --config DIR")
+                with(Code::NOT_RENEWED, certainty, sentence).command("pullmint check --config DIR")
             }
-            false => with(Code::EXPIRED, certainty, sentence).shown_by(shown).command(renew(case, image, secret)),
+            false => with(Code::EXPIRED, certainty, sentence).command(renew(case, image, secret)),
         };
     }
     let clock = tried.answer.date.unwrap_or(now);
@@ -229,16 +227,7 @@ fn for_another(case: &Case, image: &Reference, facts: &Facts) -> Option<String> 
 
 /// Makes the credential anew, in the way of the registry.
 fn renew(case: &Case, image: &Reference, secret: &str) -> String {
-    let host = &image.domain;
-    let namespace = shell::quote(&case.subject.namespace);
-    let Some(region) = host.split(".ecr.").nth(1).and_then(|rest| rest.split('.').next()) else {
-        return shell::replace_secret(case, secret, &wiring::server(image));
-    };
-    format!(
-        "kubectl -n {namespace} create secret docker-registry {} --docker-server={host} --docker-username=AWS \
-         --docker-password=\"$(aws ecr get-login-password --region {region})\" --dry-run=client -o yaml | kubectl apply -f -",
-        shell::quote(secret)
-    )
+    shell::renew_ecr(case, image, secret).unwrap_or_else(|| shell::replace_secret(case, secret, &wiring::server(image)))
 }
 
 /// The right that is missing, as the registry calls it.

@@ -69,9 +69,7 @@ pub(super) fn told(case: &Case, image: &Reference, code: Code, note: &str) -> Fi
         Code::NO_TAG | Code::NO_LATEST | Code::NO_DIGEST => format!("{host} has no {image}"),
         Code::NO_REPOSITORY => format!("{host} has no repository {}", image.path),
         Code::NO_PERMISSION => format!("{host} does not give {image} to this pod, or has none"),
-        Code::ANONYMOUS => {
-            format!("{host} does not give {} to nobody, and the pod has no credential for it", image.name())
-        }
+        Code::ANONYMOUS => words::no_credential(image),
         Code::EXPIRED => format!("the pod's credential for {host} has expired"),
         Code::WRONG_CREDENTIAL => format!("{host} refuses the pod's credential"),
         _ => format!("{}: {}", code.entry().title, case.image),

@@ -1,6 +1,7 @@
 //! Cures as commands that can be pasted.
 
 use crate::why::case::{Case, Subject};
+use crate::why::reference::Reference;
 
 /// A word for the shell.
 pub(super) fn quote(word: &str) -> String {
@@ -51,6 +52,29 @@ pub(super) fn create_secret(case: &Case, name: &str, server: &str) -> String {
         "create secret docker-registry {name} --docker-server={server} --docker-username=USER --docker-password=PASSWORD"
     );
     kubectl(&case.subject, &make)
+}
+
+/// Makes a pull Secret, and lets the pods of the ServiceAccount use it where this one names none itself.
+pub(super) fn give_secret(case: &Case, server: &str) -> String {
+    let is_free = |name: &&str| !case.wiring.present.contains_key(*name);
+    let name = ["pull", "pull-2"].into_iter().find(is_free).unwrap_or("pull-3");
+    let create = create_secret(case, name, server);
+    match case.wiring.wanted.is_empty() {
+        true => format!("{create} && {}", patch_account(case, name)),
+        false => create,
+    }
+}
+
+/// Gets a new token for a registry of Amazon ECR. `None`: it is another's.
+pub(super) fn renew_ecr(case: &Case, image: &Reference, secret: &str) -> Option<String> {
+    let host = &image.domain;
+    let region = host.split(".dkr.ecr.").nth(1)?.split('.').next()?;
+    let create = format!(
+        "create secret docker-registry {} --docker-server={host} --docker-username=AWS \
+         --docker-password=\"$(aws ecr get-login-password --region {region})\" --dry-run=client -o yaml",
+        quote(secret)
+    );
+    Some(format!("{} | kubectl apply -f -", kubectl(&case.subject, &create)))
 }
 
 /// Replaces a pull Secret that cannot be changed.

@@ -116,9 +116,9 @@ fn useless(case: &Case, image: &Reference, name: &str, secret: &k8s_openapi::api
             let keys: Vec<_> = secret.data.iter().flatten().map(|(key, _)| key.clone()).collect();
             let what = match why {
                 Ignored::Empty => "nothing stands under its data key".to_owned(),
-                _ => format!("of its type the kubelet reads another data key than {}", words::list(&keys)),
+                _ => format!("of the type {kind} the kubelet reads another data key than {}", words::list(&keys)),
             };
-            Some(certain(Code::SECRET_DATA_KEY, format!("Secret {name} is passed over: {what}"))?.command(replace))
+            Some(certain(Code::SECRET_DATA_KEY, format!("Secret {name} is of no use: {what}"))?.command(replace))
         }
         Ok(Content::Logins(found)) if found.is_empty() && has_helpers(secret) => {
             let sentence =
@@ -145,6 +145,12 @@ fn mismatch(case: &Case, image: &Reference, secret: &str, found: &[Login]) -> Op
     let sentence = format!("Secret {secret} {what}");
     let finding = Finding::new(Code::KEY_MISMATCH, certainty, sentence);
     let finding = finding.shown_by(shown.filter(|_| found.len() > 1));
+    // Under another name a token of another account or region opens no more than before.
+    if let Some(command) = shell::renew_ecr(case, image, secret).filter(|_| best.key.contains(".dkr.ecr.")) {
+        return Some(
+            finding.cured_by(format!("get a token for {right}: this one is for {}", best.key)).command(command),
+        );
+    }
     let finding = finding.cured_by(format!("write the key as {right:?}"));
     Some(finding.command(shell::rename_key(case, secret, &best.key, &right)))
 }

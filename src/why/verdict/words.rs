@@ -6,6 +6,7 @@ use crate::why::answer::{Answer, Missing, Outcome};
 use crate::why::case::Case;
 use crate::why::evidence::Tried;
 use crate::why::login::Facts;
+use crate::why::reference::Reference;
 
 /// The longest message of a kubelet that is shown.
 const LONGEST_MESSAGE: usize = 600;
@@ -24,6 +25,12 @@ pub(super) fn outcome(outcome: &Outcome) -> String {
         Outcome::Unreachable(trouble) => trouble.to_string(),
         Outcome::Odd(why) => why.clone(),
     }
+}
+
+/// That there is none.
+pub(super) fn no_credential(image: &Reference) -> String {
+    let host = &image.domain;
+    format!("{host} does not give {} without a credential, and the pod has none for {host}", image.name())
 }
 
 /// The credential that was used, and what was asked and answered.
@@ -84,13 +91,14 @@ fn span(seconds: u64) -> String {
 
 /// What the kubelet said.
 pub(super) fn kubelets(case: &Case) -> Option<String> {
-    let complaint = case.complaint.as_ref().filter(|complaint| !complaint.message.is_empty())?;
+    let is_telling =
+        |message: &str| !message.is_empty() && message != format!("Back-off pulling image \"{}\"", case.image);
+    let complaint = case.complaint.as_ref().filter(|complaint| is_telling(&complaint.message))?;
     let plain: String = complaint.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // The runtime names the image again and again before it comes to the point.
-    let plain = match plain.rsplit_once("failed to resolve reference \"") {
-        Some((_, rest)) => rest.split_once("\": ").map_or(rest, |(_, point)| point).to_owned(),
-        None => plain,
-    };
+    let ways = ["failed to resolve reference \"", "failed to pull and unpack image \""];
+    let point = ways.iter().find_map(|way| plain.rsplit_once(way)?.1.split_once("\": "));
+    let plain = point.map_or_else(|| plain.clone(), |(_, point)| point.to_owned());
     let reason = match plain.starts_with(&complaint.reason) {
         true => String::new(),
         false => format!(" {}", complaint.reason),
