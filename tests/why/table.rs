@@ -17,9 +17,10 @@ const HEAD: &str = "\
 
 For each cause the words of a real kubelet, and what comes of them: what `pullmint why` says when it may ask the registry,
 what it says from the words alone, and what other tools say by their published rules on the same words. **Yes** is the
-cause and nothing else; *among others* a group of causes in which it is; **no** a cause that it is not; \"says again\" the
-kubelet's words or a part of them. What `pullmint why` says is what its tests demand: on a real node where a cause can be
-made there, else against a registry's own protocol or with the status that a kubelet reports.
+cause and nothing else; *among others* a group of causes in which it is; **no** a cause that it is not; \"repeats\" the
+kubelet's message, a part of it, or only its reason. What `pullmint why` says is what its tests demand: on a real node where a cause can be
+made there, else against a registry's own protocol or with the status that a kubelet reports. `--offline` knows more than
+the words alone, since it reads the pull Secrets.
 
 ";
 
@@ -57,9 +58,7 @@ fn page() -> String {
         let cells = cells.into_iter().map(|cell| cell.1).collect::<Vec<_>>().join(" | ");
         writeln!(page, "| [{code}](findings/{code}.md) {title} | **yes** | {cells} |", code = text.code).expect("text");
     }
-    page.push_str(
-        "\n## In numbers\n\n| | yes | among others | no | says again | nothing |\n|---|---|---|---|---|---|\n",
-    );
+    page.push_str("\n## In numbers\n\n| | yes | among others | no | repeats | nothing |\n|---|---|---|---|---|---|\n");
     writeln!(page, "| pullmint | {} | 0 | 0 | 0 | 0 |", texts.len()).expect("text");
     let names = ["pullmint, from the words alone"].into_iter().chain(TOOLS.map(|(name, _)| name));
     for (name, [yes, among, no, again, nothing]) in names.zip(scores) {
@@ -109,7 +108,7 @@ impl Cell {
                 Self(1, format!("*among others*: {words}"))
             }
             Says::Cause(words, _) => Self(2, format!("**no**: {words}")),
-            Says::Again(what) => Self(3, format!("says again {what}")),
+            Says::Again(what) => Self(3, format!("repeats: {what}")),
             Says::Nothing => Self(4, "–".to_owned()),
         }
     }

@@ -42,7 +42,8 @@ impl Text {
             let waiting = status.state?.waiting?;
             Some((status.image, waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default()))
         });
-        let is_it = |message: &str| code != "PM603" || message.contains("QPS");
+        let is_held_back = code == "PM603";
+        let is_it = |message: &str| !is_held_back || message.contains("QPS");
         let (image, reason, message) = waiting.find(|(_, _, message)| is_it(message)).expect("a container that waits");
         let (reason, message) = match reason.as_str() {
             "ErrImagePull" => {
@@ -56,7 +57,15 @@ impl Text {
         let mut said = events.items.into_iter().filter_map(|event| event.message);
         let event = said.find(|said| said.starts_with(&beginning) && is_it(said)).map(|said| still(&said));
         let (code, runtime) = (code.to_owned(), runtime(bed).await);
-        Self { code, heard: None, runtime, image, reason: still(&reason), message: still(&message), event }
+        let text = Self { code, heard: None, runtime, image, reason: still(&reason), message: still(&message), event };
+        // Which of many containers is held back is another one each time.
+        if is_held_back { text.of_image("127.0.0.1:9/app:1") } else { text }
+    }
+
+    fn of_image(self, image: &str) -> Self {
+        let event = self.event.map(|event| event.replace(&self.image, image));
+        let message = self.message.replace(&self.image, image);
+        Self { event, message, image: image.to_owned(), ..self }
     }
 
     /// What `pullmint why` makes of the words alone.
@@ -107,7 +116,11 @@ pub(crate) fn recorded() -> Vec<Text> {
 
 /// In the words of other kubelets, from containerd 1.6 to 2.x, and CRI-O.
 pub(crate) fn others() -> Vec<Text> {
-    read("others.json")
+    let mut texts = read("others.json");
+    for text in texts.iter_mut().filter(|text| text.reason == "ImagePullBackOff") {
+        text.event = Some(format!("Failed to pull image \"{}\": {}", text.image, text.message));
+    }
+    texts
 }
 
 pub(crate) fn write_recorded(texts: &[Text]) {

@@ -34,10 +34,10 @@ const LOGIN: &[&str] = &[
     "PM304", "PM305", "PM306", "PM307",
 ];
 const LOGIN_OR_ABSENT: &[&str] = &[
-    "PM102", "PM103", "PM104", "PM105", "PM201", "PM202", "PM203", "PM204", "PM205", "PM207", "PM209", "PM210",
-    "PM211", "PM301", "PM302", "PM303", "PM304", "PM305", "PM306", "PM307",
+    "PM102", "PM103", "PM104", "PM105", "PM106", "PM201", "PM202", "PM203", "PM204", "PM205", "PM207", "PM209",
+    "PM210", "PM211", "PM301", "PM302", "PM303", "PM304", "PM305", "PM306", "PM307",
 ];
-const ABSENT: &[&str] = &["PM102", "PM103", "PM104", "PM105"];
+const ABSENT: &[&str] = &["PM102", "PM103", "PM104", "PM105", "PM106"];
 const NETWORK: &[&str] = &["PM501", "PM502", "PM503", "PM504", "PM505"];
 
 fn is_backing_off(text: &Text) -> bool {
@@ -46,7 +46,7 @@ fn is_backing_off(text: &Text) -> bool {
 
 fn k8sgpt(text: &Text) -> Says {
     let reasons = ["ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"];
-    if reasons.contains(&text.reason.as_str()) { Says::Again("the message") } else { Says::Nothing }
+    if reasons.contains(&text.reason.as_str()) { Says::Again("message") } else { Says::Nothing }
 }
 
 fn robusta(text: &Text) -> Says {
@@ -66,7 +66,7 @@ fn robusta(text: &Text) -> Says {
     } else if is_resolving && error.ends_with("failed to fetch anonymous token: unexpected status: 403 Forbidden") {
         Says::Cause("not authorized", LOGIN)
     } else {
-        Says::Again("the message")
+        Says::Again("message")
     }
 }
 
@@ -74,7 +74,7 @@ fn popeye(text: &Text) -> Says {
     match text.image.split_once(':') {
         None => Says::Cause("untagged image", &["PM105"]),
         Some((_, "latest")) => Says::Cause("tag latest", &["PM105"]),
-        Some(_) => Says::Again("the reason"),
+        Some(_) => Says::Again("reason"),
     }
 }
 
@@ -100,10 +100,10 @@ fn whyfail(text: &Text) -> Says {
     } else if say(&network) {
         Says::Cause("network or TLS", NETWORK)
     } else {
-        Says::Again("the message")
+        Says::Again("message")
     }
 }
 
 fn kubectl_why(text: &Text) -> Says {
-    if is_backing_off(text) { Says::Again("72 characters of the message") } else { Says::Nothing }
+    if is_backing_off(text) { Says::Again("72 characters") } else { Says::Nothing }
 }
