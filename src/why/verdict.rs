@@ -42,7 +42,7 @@ pub fn judge(case: &Case, evidence: &Evidence, now: Timestamp) -> Vec<Finding> {
         let mut findings = weigh(case, image, evidence, None, now);
         let is_vague = |finding: &Finding| [Code::MENDED, Code::UNKNOWN, Code::SOME_NODES].contains(&finding.code);
         findings.retain(|finding| !is_vague(finding));
-        findings.push(here::told(case, image, Code::NODE_THROTTLED, ""));
+        findings.push(here::told(case, image, Code::NODE_THROTTLED, "").shown_by(words::kubelets(case)));
         return findings;
     }
     // The node's other troubles, whatever the registry says.

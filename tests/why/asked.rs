@@ -37,7 +37,10 @@ fn workload(kind: &str) -> DynamicObject {
         "nodeSelector": {"no": "node"},
     });
     let template = json!({"metadata": {"labels": labels}, "spec": spec});
-    let selector = if kind == "ReplicationController" { labels.clone() } else { json!({"matchLabels": labels}) };
+    let selector = match kind {
+        "ReplicationController" => labels,
+        _ => json!({"matchLabels": labels}),
+    };
     let spec = match kind {
         "CronJob" => json!({"schedule": "@yearly", "suspend": true, "jobTemplate": {"spec": {"template": template}}}),
         "Job" => json!({"suspend": true, "template": template}),

@@ -41,6 +41,14 @@ const WORDS: &[Word] = &[
         message: "Back-off pulling image \"public.ecr.aws/acme/app:1\"",
     },
     Word {
+        code: "PM603",
+        pod: "haste",
+        node: "crowded",
+        image: IMAGE,
+        reason: "ImagePullBackOff",
+        message: "Back-off pulling image \"public.ecr.aws/acme/app:1\": ErrImagePull: pull QPS exceeded",
+    },
+    Word {
         code: "PM604",
         pod: "stale",
         node: "stale",
@@ -73,7 +81,7 @@ const WORDS: &[Word] = &[
 pub(crate) async fn are_blamed_where_they_are_at_fault(bed: &Bed, hub: &k8s_openapi::api::core::v1::Secret) {
     bed.namespace(NAMESPACE).await;
     bed.secret(NAMESPACE, hub).await;
-    for name in ["full", "pressed", "stale", "crio", "good"] {
+    for name in ["full", "pressed", "crowded", "stale", "crio", "good"] {
         node(bed, name).await;
     }
     for word in WORDS {

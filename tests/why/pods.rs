@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::PostParams;
 use serde_json::{Value, json};
 use world::Node;
 use world::clouds::{Fault, Service};
@@ -99,44 +96,8 @@ async fn every_cause_that_a_node_can_have_is_told_at_top_rank() {
     assert_eq!(said.code_found(), "PM402", "{said:?}");
 
     texts.push(Text::of(&bed, outage.code, &outage.namespace()).await);
-
-    hasty(&bed).await;
-    texts.push(Text::of(&bed, "PM603", HASTY).await);
     if std::env::var_os("PULLMINT_WRITE_DOCS").is_some() {
         texts::write_recorded(&texts);
         table::write();
     }
-}
-
-const HASTY: &str = "pm603-haste";
-
-/// A pod with so many images that the kubelet holds some of their pulls back.
-async fn hasty(bed: &Bed) {
-    bed.namespace(HASTY).await;
-    let node = bed.stage.world.node.as_ref().expect("a node");
-    let mut pod = node.pod(HASTY, "app", "127.0.0.1:9/app:1", &[]);
-    // An image that has failed is not tried again at once, so each is another one.
-    let container = |n| json!({"name": format!("c{n}"), "image": format!("127.0.0.1:9/app:{n}")});
-    let containers: Vec<_> = (0..40).map(container).collect();
-    pod.spec.as_mut().expect("a spec").containers = serde_json::from_value(json!(containers)).expect("containers");
-    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), HASTY);
-    pods.create(&PostParams::default(), &pod).await.expect("a pod");
-    let held_back = async || {
-        let pod = serde_json::to_string(&pods.get("app").await.expect("the pod").status).expect("JSON");
-        pod.contains("pull QPS exceeded")
-    };
-    let waited = tokio::time::timeout(Duration::from_secs(60), async {
-        while !held_back().await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    waited.await.expect("a pull that is held back");
-    let said = bed.why(&["-n", HASTY, "--output", "json", "--allow-network", "127.0.0.0/8"]).await;
-    let report = said.json();
-    let groups = report["findings"].as_array().expect("findings");
-    let throttled = groups.iter().filter(|group| group["code"] == "PM603");
-    assert!(
-        throttled.flat_map(|group| group["subjects"].as_array()).any(|subjects| !subjects.is_empty()),
-        "{report:#}"
-    );
 }

@@ -42,9 +42,7 @@ impl Text {
             let waiting = status.state?.waiting?;
             Some((status.image, waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default()))
         });
-        let is_held_back = code == "PM603";
-        let is_it = |message: &str| !is_held_back || message.contains("QPS");
-        let (image, reason, message) = waiting.find(|(_, _, message)| is_it(message)).expect("a container that waits");
+        let (image, reason, message) = waiting.next().expect("a container that waits");
         let (reason, message) = match reason.as_str() {
             "ErrImagePull" => {
                 ("ImagePullBackOff".to_owned(), format!("Back-off pulling image \"{image}\": ErrImagePull: {message}"))
@@ -55,17 +53,9 @@ impl Text {
         let events = events.list(&ListParams::default().fields("reason=Failed")).await.expect("events");
         let beginning = format!("Failed to pull image \"{image}\"");
         let mut said = events.items.into_iter().filter_map(|event| event.message);
-        let event = said.find(|said| said.starts_with(&beginning) && is_it(said)).map(|said| still(&said));
+        let event = said.find(|said| said.starts_with(&beginning)).map(|said| still(&said));
         let (code, runtime) = (code.to_owned(), runtime(bed).await);
-        let text = Self { code, heard: None, runtime, image, reason: still(&reason), message: still(&message), event };
-        // Which of many containers is held back is another one each time.
-        if is_held_back { text.of_image("127.0.0.1:9/app:1") } else { text }
-    }
-
-    fn of_image(self, image: &str) -> Self {
-        let event = self.event.map(|event| event.replace(&self.image, image));
-        let message = self.message.replace(&self.image, image);
-        Self { event, message, image: image.to_owned(), ..self }
+        Self { code, heard: None, runtime, image, reason: still(&reason), message: still(&message), event }
     }
 
     /// What `pullmint why` makes of the words alone.
