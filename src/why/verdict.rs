@@ -119,7 +119,9 @@ fn kept_back(case: &Case, image: &Reference, forbidden: &Forbidden, heard: Optio
     for finding in &mut findings {
         finding.evidence.insert(0, forbidden.to_string());
         if let (Code::UNKNOWN, Some(permission)) = (finding.code, forbidden.permission()) {
-            finding.cure = format!("ask again with {permission}, if that is your network");
+            finding.cure = format!(
+                "if that is your network, ask again with {permission}; the daemon asks what `private_networks` allows"
+            );
         }
     }
     findings
