@@ -123,7 +123,7 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     // Where the file does not do, the registries are still checked, as if it were not there.
     let global: file::Global = document.read(&schema::GLOBAL).unwrap_or_default();
     let admin = check::admin(&mut document, &global.admin, dir);
-    let pulls = check::pulls(&global.pulls);
+    let pulls = check::pulls(&mut document, &global.pulls);
     problems.append(&mut document.problems);
 
     let mut read = Vec::new();

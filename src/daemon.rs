@@ -27,7 +27,7 @@ use crate::keeper::slot::{Coverage, Roster, Slot};
 use crate::leader::{Leadership, Mandate};
 use crate::metrics::Metrics;
 use crate::provider::MintError;
-use crate::pulls;
+use crate::pulls::{self, recovery};
 use crate::pulse::Pulses;
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
@@ -239,14 +239,18 @@ impl Daemon {
     }
 
     async fn begin_term(&mut self, since: Timestamp) -> Result<(), StartError> {
+        let (recovered, recoveries) = broadcast::channel(events::QUEUE);
         let news = events::Sources {
             since,
             slots: self.roster.subscribe(),
             incidents: self.incidents.subscribe(),
             pulls: self.pulls.news.subscribe(),
+            recoveries,
             configuration: self.orders.configuration.clone(),
         };
-        self.term = Some(Term::begin(self.parts(), news).await?);
+        let mut term = Term::begin(self.parts(), news).await?;
+        term.recover(self.recovery(), recovery::Reports { metrics: self.site.metrics.clone(), recovered });
+        self.term = Some(term);
         self.active.send_replace(true);
         info!("leading: minting and writing");
         Ok(())
@@ -282,6 +286,17 @@ impl Daemon {
             roster: &self.roster,
             means: pulls::Means::of(&self.orders.settings.borrow()),
             pulls: &self.pulls,
+        }
+    }
+
+    fn recovery(&self) -> recovery::Setting {
+        recovery::Setting {
+            client: self.site.client.clone(),
+            clock: Arc::clone(&self.site.clock),
+            permit: permit(self.orders.mandate.clone()),
+            settings: self.orders.settings.clone(),
+            failures: self.pulls.failures.subscribe(),
+            assignment: self.assignment.subscribe(),
         }
     }
 

@@ -21,6 +21,7 @@ use tracing::debug;
 use crate::clock::Clock;
 use crate::keeper::slot::{Roster, Slot, publications};
 use crate::pulls::causes::News;
+use crate::pulls::recovery::Recovered;
 use crate::registry::RegistryName;
 use crate::status::{ConfigurationProblem, ConfigurationStatus};
 use crate::sync::incident::Incident;
@@ -52,6 +53,8 @@ pub struct Sources {
     pub incidents: broadcast::Receiver<Incident>,
     /// The causes why images do not pull.
     pub pulls: broadcast::Receiver<News>,
+    /// Pods that were deleted so that others take their place.
+    pub recoveries: broadcast::Receiver<Recovered>,
     /// The configuration.
     pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
 }
@@ -82,7 +85,9 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
         tokio::select! {
             Some(()) = renewals.next() => {}
             Ok(()) = sources.configuration.changed() => {}
-            Some(notice) = paced(&mut pace, &mut sources.incidents, &mut sources.pulls) => desk.tell(notice).await,
+            Some(notice) = paced(&mut pace, &mut sources.incidents, &mut sources.pulls, &mut sources.recoveries) => {
+                desk.tell(notice).await;
+            }
             Ok(()) = sources.slots.changed() => {
                 roster = sources.slots.borrow_and_update().clone();
                 renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
@@ -96,11 +101,13 @@ async fn paced(
     pace: &mut Interval,
     incidents: &mut broadcast::Receiver<Incident>,
     pulls: &mut broadcast::Receiver<News>,
+    recoveries: &mut broadcast::Receiver<Recovered>,
 ) -> Option<Notice> {
     pace.tick().await;
     tokio::select! {
         Some(incident) = next(incidents) => Some(notice::of_incident(&incident)),
         Some(news) = next(pulls) => Some(notice::of_pulls(&news)),
+        Some(recovered) = next(recoveries) => Some(notice::of_recovery(&recovered)),
         else => None,
     }
 }

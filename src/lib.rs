@@ -23,15 +23,17 @@
 //! | [`Leadership`](leader::Leadership): whether this process works or stands by | its [`Elector`](leader::Elector) | the daemon, status |
 //! | the Lease | the [`Elector`](leader::Elector) that leads, or whose turn it is | all others |
 //! | what the Events have told already | [`events::publish`] | nobody else |
-//! | [`Failures`](pulls::table::Failures): images that do not pull, and why | [`pulls::explain`], for one term; emptied by the [`Daemon`](daemon::Daemon) | status, metrics |
+//! | [`Failures`](pulls::table::Failures): images that do not pull, and why | [`pulls::explain`], for one term; emptied by the [`Daemon`](daemon::Daemon) | status, metrics, recovery |
+//! | which pods a renewed credential cures | [`pulls::recovery::recover`], for one term | nobody else |
 //! | the log filter in force | [`LogFilter::set`](telemetry::LogFilter::set), for the configuration | the log |
 //! | [`Pulses`](pulse::Pulses): signs of life | each loop its own; of watches, the [client](cluster::client) too | status |
-//! | [`Metrics`](metrics::Metrics): what is counted | keepers and [`Syncer`](sync::Syncer), each its own series | scrapers |
+//! | [`Metrics`](metrics::Metrics): what is counted | keepers, [`Syncer`](sync::Syncer) and [recovery](pulls::recovery), each its own series | scrapers |
 //! | the state Secret | [`StateSecret::keep`](state::StateSecret::keep) | the next leader, when it begins |
 //!
 //! Decisions are pure functions that take the time as an input: [`keeper::schedule::next`] says when to ask a cloud,
-//! [`sync::decide::decide`] what to do with a Secret. Whatever goes wrong stands in the slot or in the summary, with
-//! what a person can do about it. A task that ends although it never should ends the process.
+//! [`sync::decide::decide`] what to do with a Secret, [`pulls::recovery::decide::decide`] which pod to delete. Whatever
+//! goes wrong stands in the slot or in the summary, with what a person can do about it. A task that ends although it
+//! never should ends the process.
 
 pub mod admin;
 pub mod causes;

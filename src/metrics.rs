@@ -22,7 +22,7 @@ mod plain;
 mod present;
 mod process;
 
-use catalogue::{CONFLICTS, Labels, OUTCOMES, SUCCESS, VERDICTS, VERIFICATIONS};
+use catalogue::{CONFLICTS, Labels, OUTCOMES, RECOVERIES, SUCCESS, VERDICTS, VERIFICATIONS};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -46,6 +46,7 @@ struct Shared {
     time_to_cover: Histogram,
     drift_repair: Histogram,
     throttled: Counter,
+    recoveries: Family<Labels, Counter>,
     /// All of the above.
     registry: Registry,
 }
@@ -118,6 +119,12 @@ impl Metrics {
         self.shared.throttled.inc();
     }
 
+    /// The API server was asked to delete a pod: `deleted`, `conflict`, `forbidden` or `failed`.
+    pub fn recovered(&self, outcome: &'static str) {
+        debug_assert!(RECOVERIES.contains(&outcome), "the catalogue has no recovery {outcome}");
+        self.shared.recoveries.get_or_create(&catalogue::POD_RECOVERIES.series(&[outcome])).inc();
+    }
+
     /// Everything in OpenMetrics text; gauges of the present state come from `status`.
     #[must_use]
     pub fn encode(&self, status: &Status) -> String {
@@ -157,6 +164,7 @@ impl Default for Shared {
             time_to_cover: Histogram::new(WRITE_BUCKETS),
             drift_repair: Histogram::new(WRITE_BUCKETS),
             throttled: Counter::default(),
+            recoveries: Family::default(),
             registry: Registry::default(),
         };
         for verdict in VERDICTS {
@@ -164,6 +172,9 @@ impl Default for Shared {
         }
         for reason in CONFLICTS {
             let _zero = shared.conflicts.get_or_create(&catalogue::CONFLICTS_MET.series(&[reason]));
+        }
+        for outcome in RECOVERIES {
+            let _zero = shared.recoveries.get_or_create(&catalogue::POD_RECOVERIES.series(&[outcome]));
         }
         let registry = shared.registered();
         Self { registry, ..shared }
@@ -181,6 +192,7 @@ impl Shared {
         catalogue::TIME_TO_COVER.register(&mut registry, self.time_to_cover.clone());
         catalogue::DRIFT_REPAIR.register(&mut registry, self.drift_repair.clone());
         catalogue::API_THROTTLED.register(&mut registry, self.throttled.clone());
+        catalogue::POD_RECOVERIES.register(&mut registry, self.recoveries.clone());
         registry
     }
 

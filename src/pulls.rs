@@ -34,6 +34,7 @@ use crate::sync::sources;
 pub mod causes;
 mod explainer;
 mod ledger;
+pub mod recovery;
 mod sight;
 pub mod table;
 

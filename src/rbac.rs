@@ -104,6 +104,11 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
         rules.push(rule("authentication.k8s.io", "tokenreviews", &[], &["create"]));
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &[], &["create"]));
     }
+    if settings.pulls.recoveries_per_minute.is_some() {
+        // Look once more at a pod that waits for a credential which is renewed (`get`), and let another take its place
+        // (`delete`). Pods have no names that are known beforehand.
+        rules.push(rule("", "pods", &[], &["delete", "get"]));
+    }
     rules
 }
 

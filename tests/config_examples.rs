@@ -158,6 +158,8 @@ fn lines_that_go_together_make_a_valid_configuration() {
         "explain",
         "private_networks",
         "read_all_secrets",
+        "recover",
+        "recoveries_per_minute",
     ];
     let common = ["secret", "service_accounts", "renew_at", "schedule", "verify", "include", "exclude", "selector"];
     let aws = ["dual_stack", "role_arn", "external_id", "session_name", "endpoint"];

@@ -414,6 +414,28 @@ fn admin_is_plain_and_open_on_every_address_unless_told_otherwise() {
 }
 
 #[test]
+fn recovery_needs_to_know_the_cause_and_is_off_unless_told_otherwise() {
+    let load = |toml: &str| load(&[("c/a.toml", HUB_TWO_VALID), ("c/pullmint.toml", toml)]);
+    assert_eq!(
+        load("[pulls]\nrecover = true\n").expect_err("a problem").to_string(),
+        r#"error: `recover` also needs `explain = true`
+ --> c/pullmint.toml:2:1
+  |
+2 | recover = true
+  | ^^^^^^^
+  |
+  = help: only where the cause was found out it is known that a new pod will pull: set `explain = true` beside it"#
+    );
+    let per_minute = |toml: &str| load(toml).expect("valid").pulls.recoveries_per_minute;
+    assert_eq!(per_minute(""), None);
+    assert_eq!(per_minute("[pulls]\nexplain = true\nrecoveries_per_minute = 3\n"), None);
+    assert_eq!(per_minute("[pulls]\nexplain = true\nrecover = true\n"), Some(10));
+    assert_eq!(per_minute("[pulls]\nexplain = true\nrecover = true\nrecoveries_per_minute = 3\n"), Some(3));
+    let none = load("[pulls]\nexplain = true\nrecover = true\nrecoveries_per_minute = 0\n");
+    assert!(none.expect_err("a problem").to_string().contains("expected a number from 1 to 1000"));
+}
+
+#[test]
 fn registries_fight_only_over_the_same_key_of_a_secret_where_both_may_write_it() {
     let at = |namespaces: &str| format!("{HUB_THREE}[namespaces]\ninclude = {namespaces}\n");
     let together = |a: &str, b: &str| load(&[("c/a.toml", a), ("c/b.toml", b)]).is_ok();

@@ -14,8 +14,10 @@ use pullmint::events::Own;
 use pullmint::keeper::slot::{Failure, Slot};
 use pullmint::provider::Reason;
 use pullmint::pulls::causes::News;
+use pullmint::pulls::recovery::{Controller, Recovered};
 use pullmint::pulls::table::Pod;
 use pullmint::rbac::roles;
+use pullmint::registry::RegistryName;
 use pullmint::status::ConfigurationProblem;
 use pullmint::sync::incident::Incident;
 use pullmint::why::catalogue::Code;
@@ -131,6 +133,32 @@ async fn a_repair_names_who_had_changed_the_secret_however_long_its_name() {
     desk.incidents.send(incident).expect("a listener");
     let note = bed.until_event("Repaired").await.note.expect("a note");
     assert!(note.contains("kubectl-edit"), "{note}");
+}
+
+#[tokio::test]
+async fn a_recovery_stands_at_the_controller_which_is_still_there_when_the_pod_is_gone() {
+    let bed = Bed::new("recovered").await;
+    let desk = bed.publish(bed.client.clone(), Own::new("default", "pullmint-a", None), &[]);
+    let recovered = Recovered {
+        namespace: bed.namespace.clone(),
+        pod: "web-x2x7q".to_owned(),
+        controller: Controller {
+            api_version: "apps/v1".to_owned(),
+            kind: "ReplicaSet".to_owned(),
+            name: "web".to_owned(),
+            uid: "0b2f5c1e-7a53-4d3c-9d1f-3f1f8a1b2c3d".to_owned(),
+        },
+        registry: RegistryName::new("ecr"),
+    };
+    desk.recoveries.send(recovered).expect("a listener");
+    let event = bed.until_event("PodRecovered").await;
+    let regarding = event.regarding.expect("an object");
+    assert_eq!((regarding.kind.as_deref(), regarding.name.as_deref()), (Some("ReplicaSet"), Some("web")));
+    assert_eq!(regarding.api_version.as_deref(), Some("apps/v1"));
+    assert_eq!(regarding.uid.as_deref(), Some("0b2f5c1e-7a53-4d3c-9d1f-3f1f8a1b2c3d"));
+    assert_eq!(event.type_.as_deref(), Some("Normal"));
+    let note = event.note.expect("a note");
+    assert!(note.contains("web-x2x7q") && note.contains("credential of ecr"), "{note}");
 }
 
 #[tokio::test]

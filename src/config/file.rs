@@ -80,8 +80,8 @@ impl Default for Admin {
     }
 }
 
-/// Whether `pullmint run` looks into images that do not pull, and whom it asks.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+/// Whether `pullmint run` looks into images that do not pull, whom it asks, and what it does about them.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Pulls {
     /// Whether the leader watches Pending pods, finds out why their images do not pull, and tells: in metrics, Events
@@ -93,6 +93,25 @@ pub(super) struct Pulls {
     /// Whether pull Secrets of any name are read where a pod names them. By default only Secrets of pullmint's own
     /// names are; with it, pullmint may `get` every Secret of the cluster.
     pub(super) read_all_secrets: bool,
+    /// Whether a pod is deleted that waits for a credential which is renewed by now, so that the new one pulls at once
+    /// and not at the end of the kubelet's back-off. Only with `explain`, only what a ReplicaSet, StatefulSet, DaemonSet
+    /// or ReplicationController makes again, and only where no container runs.
+    pub(super) recover: bool,
+    /// So many pods a minute, at most.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(super) recoveries_per_minute: usize,
+}
+
+impl Default for Pulls {
+    fn default() -> Self {
+        Self {
+            explain: false,
+            private_networks: Vec::new(),
+            read_all_secrets: false,
+            recover: false,
+            recoveries_per_minute: 10,
+        }
+    }
 }
 
 /// Which namespaces: included by a glob, not excluded by one, and matching the selector.

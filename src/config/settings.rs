@@ -61,6 +61,8 @@ pub struct Pulls {
     pub private_networks: Vec<String>,
     /// Whether Secrets are read that are not of pullmint's own names.
     pub read_all_secrets: bool,
+    /// Pods that are deleted in a minute, at most, because a credential they waited for is renewed; `None`: none are.
+    pub recoveries_per_minute: Option<usize>,
 }
 
 /// One credential: where it comes from, and where it goes.

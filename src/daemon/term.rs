@@ -13,7 +13,7 @@ use crate::daemon::{Site, StartError};
 use crate::events::{self, Own};
 use crate::keeper::slot::{Coverage, Roster};
 use crate::keeper::{Keeper, cron};
-use crate::pulls;
+use crate::pulls::{self, recovery};
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
 
@@ -102,6 +102,14 @@ impl Term {
         let all = parts.lines.iter().map(|line| line.registry.name.clone()).collect();
         term.go_on(parts, &all).await?;
         Ok(term)
+    }
+
+    /// Acts on what is told of failed pulls, if the settings ask for it.
+    pub(super) fn recover(&mut self, setting: recovery::Setting, reports: recovery::Reports) {
+        self.tasks.spawn(async {
+            recovery::recover(setting, reports).await;
+            "recovery"
+        });
     }
 
     /// Other registries from now on: those that changed get other keepers, those that are gone none.

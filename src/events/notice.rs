@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::keeper::slot::{Failure, Minted, Slot};
 use crate::pulls::causes::News;
+use crate::pulls::recovery::{Controller, Recovered};
 use crate::pulls::table::Pod;
 use crate::registry::RegistryName;
 use crate::status::ConfigurationProblem;
@@ -48,6 +49,13 @@ pub enum Object {
     },
     /// A Pod, standing for all of its namespace that have the same.
     Pod(Pod),
+    /// What makes pods.
+    Controller {
+        /// Where.
+        namespace: String,
+        /// Which.
+        controller: Controller,
+    },
 }
 
 /// This process leads.
@@ -155,6 +163,26 @@ pub fn of_pulls(news: &News) -> Notice {
         transition: false,
         subject: format!("{code} {sentence}"),
         note: cut(format!("{code}: {sentence}; pods of this namespace: {}; to do: {}", news.pods, cure.trim())),
+    }
+}
+
+/// A pod was deleted because the credential that it waited for is renewed. It is told where it will be looked for when the
+/// pod is gone.
+#[must_use]
+pub fn of_recovery(recovered: &Recovered) -> Notice {
+    let Recovered { namespace, pod, controller, registry } = recovered;
+    let note = format!(
+        "deleted pod {pod}, whose image was refused until the credential of {registry} was renewed: \
+         the pod that takes its place pulls at once"
+    );
+    Notice {
+        object: Object::Controller { namespace: namespace.clone(), controller: controller.clone() },
+        reason: "PodRecovered",
+        action: "Delete",
+        warning: false,
+        transition: true,
+        subject: pod.clone(),
+        note: cut(note),
     }
 }
 

@@ -15,6 +15,7 @@ use tracing::{debug, warn};
 use crate::events::Own;
 use crate::events::notice::{Notice, Object};
 use crate::events::own::reference;
+use crate::pulls::recovery::Controller;
 
 const CONTROLLER: &str = "pullmint";
 
@@ -114,6 +115,10 @@ fn regarding(object: &Object, own: &Own) -> ObjectReference {
         Object::Own => own.object.clone(),
         Object::Pod(pod) => reference("Pod", &pod.namespace, pod.name.clone(), Some(pod.uid.clone())),
         Object::Secret { namespace, name, uid } => reference("Secret", namespace, name.clone(), uid.clone()),
+        Object::Controller { namespace, controller: Controller { api_version, kind, name, uid } } => ObjectReference {
+            api_version: Some(api_version.clone()),
+            ..reference(kind, namespace, name.clone(), Some(uid.clone()))
+        },
     }
 }
 

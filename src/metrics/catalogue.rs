@@ -90,6 +90,9 @@ pub const CODES: &[&str] = &[
     "PM505", "PM601", "PM602", "PM603", "PM604", "PM605", "PM999",
 ];
 
+/// How asking to delete a pod can end.
+pub const RECOVERIES: [&str; 4] = ["deleted", "conflict", "forbidden", "failed"];
+
 const STATES: [&str; 4] =
     [CopyState::ALL[0].as_str(), CopyState::ALL[1].as_str(), CopyState::ALL[2].as_str(), CopyState::ALL[3].as_str()];
 
@@ -164,6 +167,9 @@ catalogue! {
             "Containers of Pending pods whose image does not pull, by the code of the cause; 0 unless the configuration asks to look";
         PULL_FAILURES_UNEXPLAINED: Gauge "pullmint_pull_failures_unexplained" []
             "Those of them that are still to be looked into, or too many to be";
+        POD_RECOVERIES: Counter "pullmint_pod_recoveries_total"
+            [Label { name: "outcome", values: Values::OneOf(&RECOVERIES) }]
+            "Deletions of pods that waited for a credential which is renewed, by how they ended";
     }
     "pullmint itself" {
         LEADER: Gauge "pullmint_leader" []

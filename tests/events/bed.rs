@@ -15,6 +15,7 @@ use pullmint::credential::{Credential, Expiry};
 use pullmint::events::{self, Own, Sources};
 use pullmint::keeper::slot::{Minted, Roster, Slot, Verification};
 use pullmint::pulls::causes::News;
+use pullmint::pulls::recovery::Recovered;
 use pullmint::registry::RegistryName;
 use pullmint::status::{ConfigurationProblem, ConfigurationStatus};
 use pullmint::sync::incident::Incident;
@@ -61,6 +62,7 @@ pub(crate) struct Desk {
     pub(crate) slots: BTreeMap<&'static str, watch::Sender<Slot>>,
     pub(crate) incidents: broadcast::Sender<Incident>,
     pub(crate) pulls: broadcast::Sender<News>,
+    pub(crate) recoveries: broadcast::Sender<Recovered>,
     pub(crate) configuration: watch::Sender<Arc<ConfigurationStatus>>,
     roster: watch::Sender<Roster>,
     task: JoinHandle<()>,
@@ -77,11 +79,19 @@ impl Bed {
     pub(crate) fn publish(&self, client: Client, own: Own, registries: &[&'static str]) -> Desk {
         let (incidents, queue) = broadcast::channel(events::QUEUE);
         let (pulls, news) = broadcast::channel(events::QUEUE);
+        let (recoveries, recovered) = broadcast::channel(events::QUEUE);
         let (configuration, configured) = watch::channel(Arc::new(status(Vec::new())));
         let (roster, slots) = watch::channel(Roster::new());
-        let sources = Sources { since: NOON, slots, incidents: queue, pulls: news, configuration: configured };
+        let sources = Sources {
+            since: NOON,
+            slots,
+            incidents: queue,
+            pulls: news,
+            recoveries: recovered,
+            configuration: configured,
+        };
         let task = tokio::spawn(events::publish(client, self.clock.clone(), own, sources));
-        let mut desk = Desk { slots: BTreeMap::new(), incidents, pulls, configuration, roster, task };
+        let mut desk = Desk { slots: BTreeMap::new(), incidents, pulls, recoveries, configuration, roster, task };
         for registry in registries {
             desk.add(registry);
         }
