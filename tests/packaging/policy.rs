@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicy;
-use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Error};
 use serde_json::{Value, json};
 use world::binaries::Program;
@@ -27,8 +28,9 @@ struct Theft {
 impl Theft {
     async fn of(home: &'static str) -> Self {
         let plane = &world::shared().await.expect("a world").control_plane;
-        let set = "replicas=0,registries.ecr.service_accounts={app}";
-        let args = ["install", "pullmint", CHART, "--namespace", home, "--create-namespace", "--set", set];
+        let recover = "settings.pulls.explain=true,settings.pulls.recover=true";
+        let set = format!("replicas=0,registries.ecr.service_accounts={{app}},{recover}");
+        let args = ["install", "pullmint", CHART, "--namespace", home, "--create-namespace", "--set", &set];
         let values = values("eks");
         run(Program::Helm, &plane.kubeconfig(), &[&args[..], &["--values", &values]].concat()).await.out();
         let admin = plane.client().await.expect("a client");
@@ -45,7 +47,7 @@ impl Theft {
         let name = format!("{}-thief", self.home);
         let role = json!({
             "metadata": {"name": name},
-            "rules": [{"apiGroups": [""], "resources": ["secrets", "serviceaccounts"], "verbs": ["*"]}],
+            "rules": [{"apiGroups": [""], "resources": ["secrets", "serviceaccounts", "pods"], "verbs": ["*"]}],
         });
         let binding = json!({
             "metadata": {"name": name},
@@ -64,11 +66,15 @@ impl Theft {
         let trial: ServiceAccount = serde_json::from_value(trial).expect("an account");
         let params = PostParams { dry_run: true, ..PostParams::default() };
         let accounts = Api::namespaced(self.thief.clone(), &self.tenant);
+        let pod =
+            self.pod(json!({"metadata": {"name": "trial"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}));
+        let pod = pod.await;
         let denied = async || {
             let secret = self.secret("trial");
             let secret = self.apply_as(&self.tenant, &secret, &PatchParams::apply("pullmint").dry_run()).await;
             let account = accounts.create(&params, &trial).await;
-            is_denied(&secret).is_some() && is_denied(&account).is_some()
+            let pod = self.try_to_delete(&pod).await;
+            is_denied(&secret).is_some() && is_denied(&account).is_some() && is_denied(&pod).is_some()
         };
         let waiting = async {
             while !denied().await {
@@ -105,6 +111,57 @@ impl Theft {
     async fn delete(&self, name: &str) -> Result<(), Error> {
         let secrets = Api::<Secret>::namespaced(self.thief.clone(), &self.tenant);
         secrets.delete(name, &DeleteParams::default()).await.map(drop)
+    }
+
+    /// A pod that somebody else makes.
+    async fn pod(&self, pod: Value) -> Pod {
+        let pod: Pod = serde_json::from_value(pod).expect("a pod");
+        let pods = Api::<Pod>::namespaced(self.admin.clone(), &self.tenant);
+        let made = async {
+            loop {
+                // Pods are refused until their ServiceAccount is there.
+                match pods.create(&PostParams::default(), &pod).await {
+                    Ok(pod) => return pod,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, made).await.expect("a pod")
+    }
+
+    /// A pod of a controller that makes one.
+    async fn made_by(&self, kind: &str, name: &str, spec: Value) -> Pod {
+        let group = if kind == "Job" { "batch" } else { "apps" };
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+        let controllers: Api<DynamicObject> = Api::namespaced_with(self.admin.clone(), &self.tenant, &resource);
+        let controller = DynamicObject::new(name, &resource).data(json!({"spec": spec}));
+        controllers.create(&PostParams::default(), &controller).await.expect("a controller");
+        let pods = Api::<Pod>::namespaced(self.admin.clone(), &self.tenant);
+        let made = async {
+            loop {
+                let all = pods.list(&ListParams::default()).await.expect("pods").items;
+                let owners = |pod: &Pod| pod.metadata.owner_references.clone().unwrap_or_default();
+                match all.into_iter().find(|pod| owners(pod).iter().any(|owner| owner.name == name)) {
+                    Some(pod) => return pod,
+                    None => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, made).await.expect("a pod")
+    }
+
+    /// What a kubelet says of a pod.
+    async fn is(&self, pod: &Pod, status: Value) {
+        let pods = Api::<Pod>::namespaced(self.admin.clone(), &self.tenant);
+        let (name, params) = (pod.metadata.name.as_deref().expect("a name"), PatchParams::default());
+        pods.patch_status(name, &params, &Patch::Merge(json!({"status": status}))).await.expect("a status");
+    }
+
+    /// Without doing it.
+    async fn try_to_delete(&self, pod: &Pod) -> Result<(), Error> {
+        let pods = Api::<Pod>::namespaced(self.thief.clone(), &self.tenant);
+        let params = DeleteParams { dry_run: true, ..DeleteParams::default() };
+        pods.delete(pod.metadata.name.as_deref().expect("a name"), &params).await.map(drop)
     }
 
     /// Somebody else's Secret, in place of the one that may be there.
@@ -240,10 +297,62 @@ async fn of_a_service_account_only_the_pull_secrets_change_and_only_by_pullmints
 }
 
 #[tokio::test]
+async fn no_pod_is_deleted_that_runs_or_waits_for_something_else_or_would_be_lost() {
+    let theft = Theft::of("policed-pods").await;
+    let container = |state: Value| json!([{"name": "app", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}]);
+    let refused =
+        || json!({"phase": "Pending", "containerStatuses": container(json!({"waiting": {"reason": "ErrImagePull"}}))});
+    let template = |app: &str, secret: &str| {
+        let spec = json!({"containers": [{"name": "app", "image": "app"}], "imagePullSecrets": [{"name": secret}]});
+        json!({"metadata": {"labels": {"app": app}}, "spec": spec})
+    };
+    let set = |app: &str, secret: &str| json!({"selector": {"matchLabels": {"app": app}}, "serviceName": app, "template": template(app, secret)});
+    for kind in ["ReplicaSet", "StatefulSet"] {
+        let name = kind.to_lowercase();
+        let mut spec = set(&name, "pullmint-ecr");
+        if kind == "ReplicaSet" {
+            spec.as_object_mut().expect("a spec").remove("serviceName");
+        }
+        let pod = theft.made_by(kind, &name, spec).await;
+        assert_denied(&theft.try_to_delete(&pod).await, "only pods whose image was refused");
+        theft.is(&pod, refused()).await;
+        theft.try_to_delete(&pod).await.expect("what recovery does");
+        let running = json!({"running": {"startedAt": "2026-01-01T00:00:00Z"}});
+        let mut restarted = container(json!({"waiting": {"reason": "ErrImagePull"}}));
+        restarted[0]["restartCount"] = json!(1);
+        for started in [
+            json!({"phase": "Running"}),
+            json!({"phase": "Pending", "initContainerStatuses": container(running)}),
+            json!({"phase": "Pending", "initContainerStatuses": container(json!({"terminated": {"exitCode": 0}}))}),
+            json!({"phase": "Pending", "initContainerStatuses": null, "containerStatuses": restarted}),
+        ] {
+            theft.is(&pod, started).await;
+            assert_denied(&theft.try_to_delete(&pod).await, "only Pending pods of which no container runs or has run");
+        }
+    }
+    let mut other = set("other", "theirs");
+    other.as_object_mut().expect("a spec").remove("serviceName");
+    let other = theft.made_by("ReplicaSet", "other", other).await;
+    theft.is(&other, refused()).await;
+    assert_denied(&theft.try_to_delete(&other).await, "only pods that name one of its Secrets");
+
+    let mut once = template("once", "pullmint-ecr");
+    once["spec"]["restartPolicy"] = json!("Never");
+    let once = theft.made_by("Job", "once", json!({"template": once})).await;
+    let bare = theft.pod(json!({"metadata": {"name": "bare"}, "spec": template("bare", "pullmint-ecr")["spec"]})).await;
+    for lost in [once, bare] {
+        theft.is(&lost, refused()).await;
+        assert_denied(&theft.try_to_delete(&lost).await, "only pods whose controller makes them again");
+    }
+}
+
+#[tokio::test]
 async fn the_api_server_finds_nothing_doubtful_in_the_policies() {
     let theft = Theft::of("policed-types").await;
     let policies = Api::<ValidatingAdmissionPolicy>::all(theft.admin.clone());
-    for name in ["pullmint-policed-types-secrets", "pullmint-policed-types-service-accounts"] {
+    for name in
+        ["pullmint-policed-types-secrets", "pullmint-policed-types-service-accounts", "pullmint-policed-types-pods"]
+    {
         let checked = async {
             loop {
                 let policy = policies.get(name).await.expect("a policy");
