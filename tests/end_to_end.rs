@@ -21,6 +21,8 @@ mod once;
 mod pods;
 #[path = "end_to_end/rbac.rs"]
 mod rbac;
+#[path = "end_to_end/recovery.rs"]
+mod recovery;
 #[path = "end_to_end/reload.rs"]
 mod reload;
 #[path = "end_to_end/reload_storm.rs"]
