@@ -28,7 +28,7 @@ pub(crate) const IN_FLIGHT: usize = 16;
 /// That of the emulated ECR's passwords, so that both write Secrets of one size; `assert_complete` sees to it.
 pub(crate) const PASSWORD_LENGTH: usize = 1511;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_pullmint");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pullmint");
 
 /// No step may take longer.
 const PATIENCE: Duration = Duration::from_secs(180);

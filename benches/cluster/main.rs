@@ -17,6 +17,7 @@ use std::time::Duration;
 mod bare;
 mod bed;
 mod report;
+mod why;
 
 use bed::{Bed, Pullmint};
 use report::Report;
@@ -47,6 +48,8 @@ async fn measure() {
         rotations(&bed, &mut report, large, 3).await;
         memory(&bed, &mut report, large).await;
     }
+    drop(bed);
+    why::measure(&mut report, rounds).await;
     report.print();
 }
 

@@ -15,6 +15,7 @@ mod apply;
 pub mod binaries;
 pub mod clouds;
 pub mod control_plane;
+pub mod crowd;
 pub mod demo;
 mod dir;
 mod error;
