@@ -31,6 +31,7 @@ mod patience;
 pub mod picture;
 pub mod ports;
 pub mod process;
+pub mod prometheus;
 pub mod registry;
 mod skip;
 pub mod stage;
