@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use world::demo::{self, DemoOptions, Screen};
-use world::{Context, Image, NodeOptions, PodNetwork, RegistryOptions, Result, World, WorldDir, picture};
+use world::picture::{self, Subject};
+use world::{Context, Image, NodeOptions, PodNetwork, RegistryOptions, Result, World, WorldDir};
 
 #[derive(Parser)]
 #[command(about = "A real Kubernetes on this machine, for tests and hand work", version)]
@@ -39,8 +40,10 @@ enum Command {
         #[arg(long)]
         program: Option<PathBuf>,
     },
-    /// Makes the README's pictures of the status page (needs chromium).
+    /// Makes the README's pictures (needs chromium; those of the dashboard also Prometheus, node, npm, and 13 minutes).
     Picture {
+        /// Of what.
+        subject: Subject,
         /// pullmint's program; by default the one beside this one.
         #[arg(long)]
         program: Option<PathBuf>,
@@ -52,7 +55,9 @@ async fn main() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Build => until_told_to_end(world::binaries::build_all()).await?,
         Command::Up { node, pod_network, registry } => until_told_to_end(up(node, pod_network, registry)).await?,
-        Command::Picture { program } => until_told_to_end(picture::take(&DemoOptions::new(program)?)).await?,
+        Command::Picture { subject, program } => {
+            until_told_to_end(picture::take(subject, &DemoOptions::new(program)?)).await?;
+        }
         // It has things to put away before it ends.
         Command::Demo { program } => {
             let as_claimed = demo::run(&DemoOptions::new(program)?, Screen::terminal(), told_to_end()).await?;
