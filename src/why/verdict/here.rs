@@ -142,7 +142,13 @@ pub(super) fn opened(
             vec![unknown(case, image).shown_by([seen])]
         }
         _ => {
-            let sentence = format!("{image} can be pulled by now: the kubelet has not tried again yet");
+            let was_absent = heard.is_some_and(|code| {
+                [Code::NO_REPOSITORY, Code::NO_TAG, Code::NO_LATEST, Code::NO_DIGEST].contains(&code)
+            });
+            let sentence = match was_absent {
+                true => format!("{image} was not there when the kubelet last tried; it has been pushed since"),
+                false => format!("{image} can be pulled by now: the kubelet has not tried again yet"),
+            };
             let finding = Finding::new(Code::MENDED, Certainty::Certain, sentence);
             let refused = evidence.tried.iter().filter(|tried| !tried.found());
             let refused = refused.filter_map(|tried| tried.login.as_ref());

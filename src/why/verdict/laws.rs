@@ -128,6 +128,18 @@ fn of_a_secret_that_pullmint_fails_to_keep_its_own_words_are_told_and_no_command
 }
 
 #[test]
+fn an_image_that_was_pushed_since_the_kubelet_tried_is_said_to_be_so() {
+    let finding = |message: &str| {
+        let case = case("reg.example.com/app:1", "ImagePullBackOff", message);
+        judge(&case, &answered(found()), NOW).swap_remove(0)
+    };
+    let pushed = finding("reg.example.com/app:1: not found");
+    assert_eq!(pushed.code, Code::MENDED);
+    assert!(pushed.sentence.ends_with("it has been pushed since"), "{}", pushed.sentence);
+    assert!(!finding("insufficient_scope: authorization failed").sentence.contains("pushed"));
+}
+
+#[test]
 fn what_runs_elsewhere_and_fails_again_and_again_is_the_nodes() {
     let mut case = case("reg.example.com/app:1", "ImagePullBackOff", "insufficient_scope: authorization failed");
     assert_eq!(first(&case, &answered(found())), Some(Code::MENDED));
