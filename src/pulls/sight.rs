@@ -1,6 +1,6 @@
 //! What a pod shows of its failed pulls. Of the pod itself nothing else is kept. Pure.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod as PodObject};
+use k8s_openapi::api::core::v1::Pod as PodObject;
 
 use crate::pulls::table::{Owner, Pod};
 use crate::why::pods::{self, Wish};
@@ -32,7 +32,8 @@ impl Seen {
                 cut(&mut complaint.message, LONGEST_MESSAGE);
             }
         }
-        Self { pod: identity(object), owner: owner(object), has_run: has_run(object), failing }
+        let owner = pods::owner(object).map(|owner| Owner { kind: owner.kind.clone(), name: owner.name.clone() });
+        Self { pod: identity(object), owner, has_run: pods::statuses(object).any(pods::has_run), failing }
     }
 }
 
@@ -41,24 +42,6 @@ pub(super) fn identity(object: &PodObject) -> Pod {
     let metadata = &object.metadata;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     Pod { namespace: text(&metadata.namespace), name: text(&metadata.name), uid: text(&metadata.uid) }
-}
-
-fn owner(object: &PodObject) -> Option<Owner> {
-    let mut owners = object.metadata.owner_references.iter().flatten();
-    let owner = owners.find(|owner| owner.controller == Some(true))?;
-    Some(Owner { kind: owner.kind.clone(), name: owner.name.clone() })
-}
-
-fn has_run(object: &PodObject) -> bool {
-    let Some(status) = &object.status else { return false };
-    let all = [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
-    all.into_iter().flatten().flatten().any(container_has_run)
-}
-
-fn container_has_run(status: &ContainerStatus) -> bool {
-    let is_so =
-        |state: &k8s_openapi::api::core::v1::ContainerState| state.running.is_some() || state.terminated.is_some();
-    status.restart_count > 0 || [&status.state, &status.last_state].into_iter().flatten().any(is_so)
 }
 
 fn cut(text: &mut String, longest: usize) {

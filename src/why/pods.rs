@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, EphemeralContainer, Event, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, EphemeralContainer, Event, Pod, PodSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use crate::why::case::{Attempts, Complaint, ContainerKind, Subject};
 use crate::why::catalogue::Code;
@@ -138,13 +139,28 @@ fn containers(pod: &Pod) -> impl Iterator<Item = (Wish, Option<&ContainerStatus>
         wish.uid = pod.metadata.uid.clone().unwrap_or_default();
         wish.is_planned = false;
         wish.subject.controller = controller(pod);
-        let status = pod.status.as_ref().and_then(|status| {
-            let statuses =
-                [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses];
-            statuses.into_iter().flatten().flatten().find(|status| status.name == wish.subject.container)
-        });
+        let status = statuses(pod).find(|status| status.name == wish.subject.container);
         (wish, status)
     })
+}
+
+/// The statuses of all kinds of containers, ephemeral ones too: somebody may be debugging the pod.
+pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let all = pod.status.iter().flat_map(|status| {
+        [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses]
+    });
+    all.flatten().flatten()
+}
+
+/// Whether a container runs, or has run.
+pub(crate) fn has_run(status: &ContainerStatus) -> bool {
+    let ran = |state: &ContainerState| state.running.is_some() || state.terminated.is_some();
+    status.restart_count > 0 || [&status.state, &status.last_state].into_iter().flatten().any(ran)
+}
+
+/// The one of a pod's owners that makes it again.
+pub(crate) fn owner(pod: &Pod) -> Option<&OwnerReference> {
+    pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
 
 /// The wishes of a pod that may not exist yet.
@@ -187,8 +203,7 @@ pub(super) fn wishes(spec: &PodSpec, namespace: &str, pod: &str) -> Vec<Wish> {
 
 /// What makes the pod again when it is deleted; a ReplicaSet's Deployment rather than itself.
 fn controller(pod: &Pod) -> Option<String> {
-    let owners = pod.metadata.owner_references.iter().flatten();
-    let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
+    let owner = owner(pod)?;
     let hash = pod.metadata.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
     let deployment = hash.and_then(|hash| owner.name.strip_suffix(hash)?.strip_suffix('-'));
     Some(match (owner.kind.as_str(), deployment) {

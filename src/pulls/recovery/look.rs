@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::Preconditions;
 
 use crate::pulls::recovery::Controller;
+use crate::why::pods::{has_run, owner, statuses};
 
 /// Who makes a pod again, by API version and kind, and counts the deleted one as nothing. A Job counts it as a failure,
 /// towards its `backoffLimit`.
@@ -80,21 +81,13 @@ pub fn examine(pod: &Pod, uid: &str, mended: &[(&str, &str)]) -> Result<Fit, Unf
 }
 
 fn controller(pod: &Pod) -> Option<Controller> {
-    let owner = pod.metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))?;
+    let owner = owner(pod)?;
     CONTROLLERS.contains(&(owner.api_version.as_str(), owner.kind.as_str())).then(|| Controller {
         api_version: owner.api_version.clone(),
         kind: owner.kind.clone(),
         name: owner.name.clone(),
         uid: owner.uid.clone(),
     })
-}
-
-/// Of all kinds of containers: somebody may be debugging the pod.
-fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let all = pod.status.iter().flat_map(|status| {
-        [&status.init_container_statuses, &status.container_statuses, &status.ephemeral_container_statuses]
-    });
-    all.flatten().flatten()
 }
 
 /// The containers as the pod wants them, each with its image: a status may name the image in another spelling.
@@ -106,11 +99,6 @@ fn images(pod: &Pod) -> Vec<(&str, &str)> {
 fn is_refused(status: &ContainerStatus) -> bool {
     let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
     waiting.and_then(|waiting| waiting.reason.as_deref()).is_some_and(|reason| REFUSED.contains(&reason))
-}
-
-fn has_run(status: &ContainerStatus) -> bool {
-    let ran = |state: &ContainerState| state.running.is_some() || state.terminated.is_some();
-    status.restart_count > 0 || [&status.state, &status.last_state].into_iter().flatten().any(ran)
 }
 
 #[cfg(test)]
