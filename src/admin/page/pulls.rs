@@ -5,9 +5,7 @@ use maud::{Markup, html};
 use super::tone::Tone;
 use super::words::{count, moment, number, prose};
 use crate::status::{PullCauseStatus, PullFailuresStatus, Status};
-
-/// The code of images that could be pulled by now.
-const MENDED: &str = "PM000";
+use crate::why::catalogue::Code;
 
 /// A card for each cause.
 pub(super) fn section(status: &Status) -> Markup {
@@ -33,12 +31,12 @@ pub(super) fn section(status: &Status) -> Markup {
 
 /// How bad it is that there are such images; `None` without any.
 pub(super) fn tone(failures: &PullFailuresStatus) -> Option<(Tone, usize)> {
-    let failing: usize = failures.counts.iter().filter(|(code, _)| *code != MENDED).map(|(_, count)| count).sum();
+    let failing: usize = failures.counts.iter().filter(|(code, _)| !is_mended(code)).map(|(_, count)| count).sum();
     (failing > 0).then_some((Tone::Warn, failing))
 }
 
 fn card(cause: &PullCauseStatus, status: &Status) -> Markup {
-    let tone = if cause.code == MENDED { Tone::Waiting } else { Tone::Warn };
+    let tone = if is_mended(&cause.code) { Tone::Waiting } else { Tone::Warn };
     let more = cause.pods - cause.first_pods.len();
     html! {
         li class={ "card " (tone.class()) } {
@@ -55,4 +53,9 @@ fn card(cause: &PullCauseStatus, status: &Status) -> Markup {
             }
         }
     }
+}
+
+/// Whether the code is that of images that could be pulled by now.
+fn is_mended(code: &str) -> bool {
+    code == Code::MENDED.to_string()
 }
