@@ -48,6 +48,7 @@ pub mod events;
 pub mod keeper;
 pub mod leader;
 pub mod metrics;
+pub mod network;
 pub mod provider;
 pub mod pulls;
 pub mod pulse;

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "causes",
+    "network",
     "clock",
     "registry",
     "credential",

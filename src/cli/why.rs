@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::cli::{Outcome, complain, explain, print};
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{self, Cluster};
+use crate::network::Network;
 use crate::pulse::Pulses;
 use crate::telemetry;
 use crate::why;
@@ -21,7 +22,7 @@ use crate::why::gather::target::{Workload, templates};
 use crate::why::gather::{Gathered, Reach, Target, gather};
 use crate::why::inquiry::Inquiry;
 use crate::why::kept::Kept;
-use crate::why::probe::guard::{Guard, Network, proxies_of_environment};
+use crate::why::probe::guard::{Guard, proxies_of_environment};
 use crate::why::probe::{Transport, TransportOptions};
 use crate::why::report::{self, Report};
 

@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::network::Network;
 use crate::registry::{Host, RegistryName};
 
 /// Everything pullmint was told.
@@ -58,7 +59,7 @@ pub struct Pulls {
     /// Whether they are at all.
     pub explain: bool,
     /// Networks of private addresses where registries may be asked.
-    pub private_networks: Vec<String>,
+    pub private_networks: Vec<Network>,
     /// Whether Secrets are read that are not of pullmint's own names.
     pub read_all_secrets: bool,
     /// Pods that are deleted in a minute, at most, because a credential they waited for is renewed; `None`: none are.

@@ -1,7 +1,7 @@
 //! The kinds of text that stand in files, and what makes each a valid one. A kind's name is its `format` in the
 //! schema, and by that name a value is checked where it stands.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::Flaw;
 use super::selector::Selector;
+use crate::network;
 use crate::registry::Host;
 
 type Verdict = Result<(), Flaw>;
@@ -153,14 +154,9 @@ pub(super) fn cron(text: &str) -> Result<String, Flaw> {
 }
 
 fn network(text: &str) -> Verdict {
-    let is_one = text.split_once('/').is_some_and(|(address, bits)| {
-        let most = match address.parse() {
-            Ok(IpAddr::V4(_)) => 32,
-            Ok(IpAddr::V6(_)) => 128,
-            Err(_) => return false,
-        };
-        bits.parse::<u32>().is_ok_and(|bits| bits <= most)
-    });
+    // A person who names one address on a command line means that one; in a file it is rather a slip.
+    let has_length = text.split_once('/').is_some_and(|(_, bits)| !bits.is_empty());
+    let is_one = has_length && text.parse::<network::Network>().is_ok();
     demand(is_one, "this is no network").map_err(|flaw| flaw.help("write it as 10.20.0.0/16 or fd12:3456::/32"))
 }
 

@@ -11,13 +11,14 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::config::Settings;
+use crate::network::Network;
 use crate::pulls::ledger::Key;
 use crate::why;
 use crate::why::finding::Finding;
 use crate::why::gather::{Reach, Target, gather};
 use crate::why::inquiry::Inquiry;
 use crate::why::pods::Wish;
-use crate::why::probe::guard::{Guard, Network, proxies_of_environment};
+use crate::why::probe::guard::{Guard, proxies_of_environment};
 use crate::why::probe::{Transport, TransportOptions};
 
 /// All questions about some failures together may take so long.
@@ -46,8 +47,7 @@ impl Means {
         let own = settings.registries.iter().map(|registry| registry.secret.clone()).collect();
         pulls.explain.then(|| Self {
             reach: Reach::ByName { own, others: pulls.read_all_secrets },
-            // The configuration has checked them.
-            private_networks: pulls.private_networks.iter().filter_map(|network| network.parse().ok()).collect(),
+            private_networks: pulls.private_networks.clone(),
             ca_file: settings.ca_file.clone(),
         })
     }

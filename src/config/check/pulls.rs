@@ -15,7 +15,8 @@ pub(in crate::config) fn pulls(document: &mut Document<'_>, file: &file::Pulls) 
     }
     Pulls {
         explain: file.explain,
-        private_networks: file.private_networks.iter().map(|network| network.0.clone()).collect(),
+        // What is none has been reported where it stands.
+        private_networks: file.private_networks.iter().filter_map(|network| network.0.parse().ok()).collect(),
         read_all_secrets: file.read_all_secrets,
         recoveries_per_minute: file.recover.then_some(file.recoveries_per_minute),
     }
