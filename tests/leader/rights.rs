@@ -1,26 +1,21 @@
 //! Under exactly the roles that pullmint prints an elector does all its work, and with any verb less the lack is told.
 
-use std::fmt::Debug;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::ServiceAccount;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
-use kube::{Client, Resource};
 use pullmint::clock::{Clock, SystemClock};
 use pullmint::config;
 use pullmint::leader::{Elector, Leadership};
 use pullmint::pulse::Pulses;
 use pullmint::rbac::{Roles, roles};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber;
+use world::Log;
 
 use crate::bed::{Bed, TIMING, until};
 
@@ -30,20 +25,10 @@ impl Bed {
         roles(&config::load_from(files).expect("a configuration"), &self.namespace)
     }
 
-    async fn make<K>(&self, object: &K)
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-        K: Clone + Debug + Serialize + DeserializeOwned,
-    {
-        let api = Api::<K>::namespaced(self.client.clone(), &self.namespace);
-        api.create(&PostParams::default(), object).await.expect("an object");
-    }
-
     /// A client that may do what these roles allow in its own namespace.
     async fn client_with(&self, roles: &Roles) -> Client {
-        self.make::<ServiceAccount>(&roles.service_account).await;
-        self.make::<Role>(&roles.role).await;
-        self.make::<RoleBinding>(&roles.role_binding).await;
+        let objects = [json!(roles.service_account), json!(roles.role), json!(roles.role_binding)];
+        world::apply_all(&self.client, objects).await.expect("applied objects");
         let plane = &world::shared().await.expect("a control plane").control_plane;
         let kubeconfig = plane.kubeconfig_for_service_account(&self.namespace, "pullmint").await;
         world::client(&kubeconfig.expect("a kubeconfig")).await.expect("a client")
@@ -99,7 +84,7 @@ async fn with_any_verb_less_the_lack_is_told_with_its_remedy() {
         }
         let log = log_of(&bed, bed.client_with(&less).await);
         until(&format!("the lack of {verb} in the log"), async || {
-            let text = log.text();
+            let text = log.text().replace('\\', "");
             (text.contains(&format!("cannot {verb} resource")) && text.contains("`pullmint rbac`")).then_some(())
         })
         .await;
@@ -121,24 +106,4 @@ fn log_of(bed: &Bed, client: Client) -> Log {
     };
     tokio::spawn(run.with_subscriber(lines));
     log
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("a log")).replace('\\', "")
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("a log").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::{Client, Resource};
+use kube::Client;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use pullmint::clock::{Clock, SystemClock};
 use pullmint::config::{self, Settings};
 use pullmint::credential::{Credential, Expiry};
@@ -17,7 +17,6 @@ use pullmint::pulls::{Means, Reports, Setting, explain};
 use pullmint::pulse::Pulses;
 use pullmint::rbac::Roles;
 use pullmint::registry::RegistryName;
-use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -71,8 +70,7 @@ impl Bed {
         self.pods().create(&PostParams::default(), &pod).await.expect("a pod");
         let message = format!("failed to pull and unpack image \"{image}\": not found");
         let waiting = json!({"reason": "ErrImagePull", "message": message});
-        let status = json!({"status": {"phase": "Pending", "containerStatuses": [
-            {"name": "app", "image": image, "imageID": "", "ready": false, "restartCount": 0, "state": {"waiting": waiting}}]}});
+        let status = world::node::pending(image, &json!({"waiting": waiting}));
         self.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.expect("a status");
     }
 
@@ -84,20 +82,17 @@ impl Bed {
     /// A client that is the ServiceAccount of these roles, which are made.
     pub(crate) async fn client_with(&self, roles: &Roles) -> Client {
         let Roles { service_account, cluster_role, cluster_role_binding, role, role_binding } = roles;
-        self.apply(service_account).await;
-        self.apply(cluster_role).await;
-        self.apply(cluster_role_binding).await;
-        self.apply(role).await;
-        self.apply(role_binding).await;
+        let objects = [
+            json!(service_account),
+            json!(cluster_role),
+            json!(cluster_role_binding),
+            json!(role),
+            json!(role_binding),
+        ];
+        world::apply_all(&self.client, objects).await.expect("applied objects");
         let plane = &world::shared().await.expect("a control plane").control_plane;
         let kubeconfig = plane.kubeconfig_for_service_account(&self.namespace, "pullmint").await;
         world::client(&kubeconfig.expect("a kubeconfig")).await.expect("a client")
-    }
-
-    async fn apply<K: Resource<DynamicType = ()> + Serialize>(&self, object: &K) {
-        let object = serde_json::to_value(object).expect("JSON");
-        let object: DynamicObject = serde_json::from_value(object).expect("an object");
-        world::apply(&self.client, &object, &PatchParams::apply("test")).await.expect("an applied object");
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ReplicaSet;
-use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use pullmint::clock::Clock;
@@ -294,12 +293,6 @@ fn assignment(settings: &Settings, slot: watch::Receiver<Slot>) -> Assignment {
 
 async fn grant(client: &Client, namespace: &str, toml: &str) {
     let roles = roles(&load(toml), namespace);
-    let params = PatchParams::apply("test").force();
-    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), namespace);
-    accounts.patch("pullmint", &params, &Patch::Apply(&roles.service_account)).await.expect("a ServiceAccount");
-    let name = format!("pullmint-{namespace}");
-    let (all_roles, bindings) =
-        (Api::<ClusterRole>::all(client.clone()), Api::<ClusterRoleBinding>::all(client.clone()));
-    all_roles.patch(&name, &params, &Patch::Apply(&roles.cluster_role)).await.expect("a role");
-    bindings.patch(&name, &params, &Patch::Apply(&roles.cluster_role_binding)).await.expect("a binding");
+    let objects = [json!(roles.service_account), json!(roles.cluster_role), json!(roles.cluster_role_binding)];
+    world::apply_all(client, objects).await.expect("applied objects");
 }

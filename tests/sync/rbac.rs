@@ -1,10 +1,9 @@
 //! Under exactly the roles that pullmint asks for everything works, and with any verb less the lack is told.
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::Client;
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
-use kube::{Client, Resource};
 use pullmint::config::settings::{EcrPublic, NamespaceSelection, ProviderSettings, Registry, Renewal, Settings};
 use pullmint::rbac::{Roles, roles};
 use pullmint::registry::RegistryName;
@@ -18,21 +17,15 @@ use crate::given::Given;
 impl Bed {
     /// Makes a ServiceAccount with these roles in the namespace, and a client that is it.
     async fn client_with(&self, namespace: &str, roles: &Roles) -> Client {
-        async fn make<K>(client: &Client, namespace: &str, object: &K)
-        where
-            K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-            K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
-        {
-            let api = Api::<K>::namespaced(client.clone(), namespace);
-            api.create(&PostParams::default(), object).await.expect("an object");
-        }
-        let roles_of_all = Api::<ClusterRole>::all(self.client.clone());
-        let bindings_of_all = Api::<ClusterRoleBinding>::all(self.client.clone());
-        make(&self.client, namespace, &roles.service_account).await;
-        make::<Role>(&self.client, namespace, &roles.role).await;
-        make::<RoleBinding>(&self.client, namespace, &roles.role_binding).await;
-        roles_of_all.create(&PostParams::default(), &roles.cluster_role).await.expect("a ClusterRole");
-        bindings_of_all.create(&PostParams::default(), &roles.cluster_role_binding).await.expect("a binding");
+        let Roles { service_account, cluster_role, cluster_role_binding, role, role_binding } = roles;
+        let objects = [
+            json!(service_account),
+            json!(cluster_role),
+            json!(cluster_role_binding),
+            json!(role),
+            json!(role_binding),
+        ];
+        world::apply_all(&self.client, objects).await.expect("applied objects");
         let name = roles.service_account.metadata.name.as_deref().expect("a name");
         let plane = &world::shared().await.expect("a control plane").control_plane;
         client(&plane.kubeconfig_for_service_account(namespace, name).await.expect("a kubeconfig")).await

@@ -129,9 +129,6 @@ async fn pod(bed: &Bed, name: &str, node: &str, image: &str, state: &Value) {
     });
     let pod = serde_json::from_value(pod).expect("a pod");
     pods.create(&PostParams::default(), &pod).await.expect("a pod");
-    let statuses = json!([
-        {"name": "app", "image": image, "imageID": "", "ready": false, "restartCount": 0, "state": state},
-    ]);
-    let status = json!({"status": {"phase": "Pending", "containerStatuses": statuses}});
-    pods.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.expect("a status");
+    let status = Patch::Merge(world::node::pending(image, state));
+    pods.patch_status(name, &PatchParams::default(), &status).await.expect("a status");
 }

@@ -3,6 +3,7 @@
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::{Client, ResourceExt};
+use serde_json::Value;
 
 use crate::{Context, Result, WorldError};
 
@@ -18,4 +19,13 @@ pub async fn apply(client: &Client, object: &DynamicObject, params: &PatchParams
     };
     let name = object.name_any();
     api.patch(&name, params, &Patch::Apply(object)).await.map(drop).context(|| format!("applying {kind} {name}"))
+}
+
+/// Applies all of these, each with its kind and API version, in the name of a test.
+pub async fn apply_all(client: &Client, objects: impl IntoIterator<Item = Value>) -> Result<()> {
+    for object in objects {
+        let object: DynamicObject = serde_json::from_value(object).context(|| "reading an object")?;
+        apply(client, &object, &PatchParams::apply("test")).await?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::clouds::seed;
-use crate::{Context, Result, Stage, create_namespaces};
+use crate::{Context, Result, Stage, create_namespaces, node};
 
 /// Where they are.
 pub const NAMESPACE: &str = "crowd-0";
@@ -63,9 +63,7 @@ async fn fail(api: &Api<Pod>, number: usize, image: &str) -> kube::Result<()> {
     let pod: Pod = serde_json::from_value(pod).map_err(kube::Error::SerdeError)?;
     api.create(&PostParams::default(), &pod).await?;
     let waiting = json!({"reason": "ImagePullBackOff", "message": format!("Back-off pulling image \"{image}\"")});
-    let status = json!({"status": {"phase": "Pending", "containerStatuses": [
-        {"name": "app", "image": image, "imageID": "", "ready": false, "restartCount": 0, "state": {"waiting": waiting}},
-    ]}});
+    let status = node::pending(image, &json!({"waiting": waiting}));
     api.patch_status(&name, &PatchParams::default(), &Patch::Merge(status)).await?;
     Ok(())
 }

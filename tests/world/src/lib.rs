@@ -38,7 +38,7 @@ pub mod stage;
 mod surroundings;
 mod world;
 
-pub use apply::apply;
+pub use apply::{apply, apply_all};
 pub use control_plane::{ControlPlane, ControlPlaneOptions, client};
 pub use dir::WorldDir;
 pub use error::{Context, Result, WorldError};

@@ -11,7 +11,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod};
 use kube::Api;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     ControlPlane, Image, PodNetwork, Result, WorldDir, WorldError,
@@ -122,6 +122,13 @@ pub fn pod(node: &str, namespace: &str, name: &str, image: &str, pull_secrets: &
         },
     });
     serde_json::from_value(pod).expect("the pod above is well formed")
+}
+
+/// What a kubelet leaves in that pod's status, whose container does not run yet: a patch of it.
+pub fn pending(image: &str, state: &Value) -> Value {
+    json!({"status": {"phase": "Pending", "containerStatuses": [
+        {"name": "app", "image": image, "imageID": "", "ready": false, "restartCount": 0, "state": state},
+    ]}})
 }
 
 async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &Path) -> Result<Process> {
