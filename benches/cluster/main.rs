@@ -3,8 +3,8 @@
 //! `make bench` runs it. It prints a table and writes `target/bench.json`. Absolute times belong to the machine and the
 //! moment; the ratios to the bare loop, taken pair by pair in the same run, are what can be compared.
 //!
-//! `BENCH_ROUNDS` (5) says how many pairs are taken, `BENCH_LARGE` (10000) how many namespaces the large cluster has;
-//! 0 leaves that part out.
+//! `BENCH_ROUNDS` (5) says how many pairs are taken. `BENCH_PERCENT` (100) is the share of namespaces, Secrets, pods and
+//! rest: with less of them it is a trial of the whole, whose figures are printed and not written.
 
 #![allow(
     clippy::disallowed_methods,
@@ -16,14 +16,14 @@ use std::time::Duration;
 
 mod bare;
 mod bed;
+mod extent;
 mod report;
 mod why;
 
 use bed::{Bed, Pullmint};
+use extent::Extent;
 use report::Report;
 
-const SMALL: usize = 1_000;
-const UNRELATED: usize = 20_000;
 const UNRELATED_SIZE: usize = 10 * 1024;
 
 fn main() {
@@ -32,29 +32,26 @@ fn main() {
 }
 
 async fn measure() {
-    let rounds = number("BENCH_ROUNDS", 5);
-    let large = number("BENCH_LARGE", 10_000);
+    let extent = Extent::from_env();
+    let (small, large) = (extent.of(1_000), extent.of(10_000));
     let mut report = Report::default();
     report.put("binary", "size", bed::binary_size(), "MiB", "at most 16");
 
     let bed = Bed::start().await;
-    bed.namespaces("n", SMALL).await;
+    bed.namespaces("n", small).await;
     bed.configure("");
-    first_writes(&bed, &mut report, SMALL, rounds.min(3)).await;
-    rotations(&bed, &mut report, SMALL, rounds).await;
-    second_run_and_rest(&bed, &mut report).await;
-    if large > SMALL {
-        bed.namespaces("l", large - SMALL).await;
-        rotations(&bed, &mut report, large, 3).await;
-        memory(&bed, &mut report, large).await;
-    }
+    first_writes(&bed, &mut report, small, extent.rounds(3)).await;
+    rotations(&bed, &mut report, small, extent.rounds(5)).await;
+    second_run_and_rest(&bed, &mut report, extent).await;
+    bed.namespaces("l", large - small).await;
+    rotations(&bed, &mut report, large, extent.rounds(3)).await;
+    memory(&bed, &mut report, large, extent.of(20_000)).await;
     drop(bed);
-    why::measure(&mut report, rounds).await;
+    why::measure(&mut report, extent.of(1_000), extent.rounds(5)).await;
     report.print();
-}
-
-fn number(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+    if extent.is_whole() {
+        report.write();
+    }
 }
 
 /// Nothing is there: from the mint until the last Secret is written, against the bare loop making as many.
@@ -78,13 +75,11 @@ async fn first_writes(bed: &Bed, report: &mut Report, namespaces: usize, rounds:
 /// A renewal reaches everything, against the bare loop changing as many.
 async fn rotations(bed: &Bed, report: &mut Report, namespaces: usize, rounds: usize) {
     bed.wipe().await;
-    bed.configure(if namespaces > SMALL { "schedule = \"0 * * * * *\"" } else { "schedule = \"*/8 * * * * *\"" });
+    bed.configure(&format!("schedule = \"{}\"", extent::schedule(namespaces)));
     bare::apply_everywhere(bed, "before").await;
     let mut pullmint = bed.run(&["run"]);
     let first = pullmint.until_written(namespaces).await;
-    if namespaces > SMALL {
-        report.put("large", &format!("{namespaces} namespaces, first written"), first.as_secs_f64(), "s", "");
-    }
+    report.put("first after a wipe", &format!("{namespaces} namespaces"), first.as_secs_f64(), "s", "");
     for round in 0..rounds {
         let bare = bare::apply_everywhere(bed, &format!("round {round}")).await;
         let took = pullmint.until_written(namespaces).await;
@@ -95,7 +90,7 @@ async fn rotations(bed: &Bed, report: &mut Report, namespaces: usize, rounds: us
 }
 
 /// Nothing has changed: a second process writes nothing, and then rests; single changes are answered at once.
-async fn second_run_and_rest(bed: &Bed, report: &mut Report) {
+async fn second_run_and_rest(bed: &Bed, report: &mut Report, extent: Extent) {
     let mut pullmint = bed.run(&["run"]);
     pullmint.until_settled().await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -107,7 +102,7 @@ async fn second_run_and_rest(bed: &Bed, report: &mut Report) {
     let changed = before.iter().filter(|(name, version)| after.get(*name) != Some(version)).count();
     report.put("second run", "Secrets changed", changed as f64, "", "0");
 
-    let (cpu, rest) = (pullmint.cpu(), Duration::from_secs(30));
+    let (cpu, rest) = (pullmint.cpu(), extent.rest());
     tokio::time::sleep(rest).await;
     let used = (pullmint.cpu() - cpu).as_secs_f64() / rest.as_secs_f64() * 100.0;
     report.put("rest", "one core's time", used, "%", "under 0.1");
@@ -120,8 +115,9 @@ async fn second_run_and_rest(bed: &Bed, report: &mut Report) {
         "0",
     );
 
+    let count = extent.of(200);
     for (what, times) in
-        [("new namespace to Secret", bed.cover(200).await), ("deleted Secret to its like", bed.restore(200).await)]
+        [("new namespace to Secret", bed.cover(count).await), ("deleted Secret to its like", bed.restore(count).await)]
     {
         report.quantile(what, &times, 0.5, "at most 10");
         report.quantile(what, &times, 0.99, "at most 50");
@@ -129,7 +125,7 @@ async fn second_run_and_rest(bed: &Bed, report: &mut Report) {
 }
 
 /// What ten thousand namespaces, and many Secrets that are none of its business, cost.
-async fn memory(bed: &Bed, report: &mut Report, namespaces: usize) {
+async fn memory(bed: &Bed, report: &mut Report, namespaces: usize, unrelated: usize) {
     let mut measure = async |what: String, demand: &str| {
         let mut pullmint: Pullmint = bed.run(&["run"]);
         pullmint.until_settled().await;
@@ -137,6 +133,6 @@ async fn memory(bed: &Bed, report: &mut Report, namespaces: usize) {
         report.put("memory", &what, pullmint.resident_mib(), "MiB", demand);
     };
     measure(format!("{namespaces} namespaces"), "").await;
-    bed.unrelated_secrets(UNRELATED, UNRELATED_SIZE).await;
-    measure(format!("{namespaces} namespaces, {UNRELATED} unrelated Secrets"), "at most 28").await;
+    bed.unrelated_secrets(unrelated, UNRELATED_SIZE).await;
+    measure(format!("{namespaces} namespaces, {unrelated} unrelated Secrets"), "at most 28").await;
 }

@@ -18,6 +18,15 @@ struct Row {
     demand: String,
 }
 
+impl Row {
+    /// Least, median and most.
+    fn spread(&self) -> [f64; 3] {
+        let mut values = self.values.clone();
+        values.sort_by(f64::total_cmp);
+        [values[0], values[values.len() / 2], values[values.len() - 1]]
+    }
+}
+
 impl Report {
     /// One measurement.
     pub(crate) fn put(&mut self, subject: &str, name: &str, value: f64, unit: &'static str, demand: &str) {
@@ -43,22 +52,28 @@ impl Report {
         self.put(subject, &format!("p{:.0}", quantile * 100.0), times[place], "ms", demand);
     }
 
-    /// Prints the table and writes the JSON.
+    /// Prints the table.
     pub(crate) fn print(&self) {
         println!("{}\n", machine());
         println!("| what | | median | min | max | demanded |");
         println!("|---|---|---:|---:|---:|---|");
-        let mut figures = Vec::new();
         for ((subject, name), row) in &self.rows {
-            let mut values = row.values.clone();
-            values.sort_by(f64::total_cmp);
-            let (median, min, max) = (values[values.len() / 2], values[0], values[values.len() - 1]);
+            let [min, median, max] = row.spread();
             let Row { unit, demand, .. } = row;
             println!("| {subject} | {name} | {median:.2} {unit} | {min:.2} | {max:.2} | {demand} |");
-            figures.push(json!({
-                "subject": subject, "name": name, "median": median, "values": row.values, "unit": unit, "demand": demand,
-            }));
         }
+    }
+
+    /// Writes the JSON.
+    pub(crate) fn write(&self) {
+        let figure = |((subject, name), row): (&(String, String), &Row)| {
+            let [_, median, _] = row.spread();
+            json!({
+                "subject": subject, "name": name, "median": median,
+                "values": row.values, "unit": row.unit, "demand": row.demand,
+            })
+        };
+        let figures: Vec<_> = self.rows.iter().map(figure).collect();
         let report = json!({ "machine": machine(), "figures": figures });
         std::fs::create_dir_all("target").expect("target/");
         std::fs::write("target/bench.json", format!("{report:#}\n")).expect("target/bench.json");

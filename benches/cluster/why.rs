@@ -10,13 +10,11 @@ use world::{Stage, crowd};
 use crate::bed::PROGRAM;
 use crate::report::Report;
 
-const PODS: usize = 1_000;
-
 /// Time, questions and memory of `pullmint why` in a namespace of failing pods.
-pub(crate) async fn measure(report: &mut Report, rounds: usize) {
+pub(crate) async fn measure(report: &mut Report, pods: usize, rounds: usize) {
     let stage = Stage::start(false).await.expect("a stage");
-    let images = crowd::failing_pods(&stage, PODS).await.expect("pods").len();
-    let subject = format!("why: {PODS} failing pods, {images} images of 5 registries");
+    let images = crowd::failing_pods(&stage, pods).await.expect("pods").len();
+    let subject = format!("why: {pods} failing pods, {images} images of 5 registries");
     for _ in 0..rounds {
         let mut command = Command::new(PROGRAM);
         command.args(["why", "-n", crowd::NAMESPACE, "--output", "json", "--ca-file"]).arg(stage.internet.ca_file());

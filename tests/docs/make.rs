@@ -1,4 +1,4 @@
-//! What the pages do with `make`, where a test does the same without it.
+//! What the pages do with `make`: run in small, or held to what a test does without it.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -44,4 +44,29 @@ fn make_demo_ends_in_the_demo_that_its_own_test_runs() {
     assert!(recipe.last().is_some_and(|line| line.ends_with("debug/world demo")), "{recipe:?}");
     assert!(read("tests/world/src/main.rs").contains("demo::run(&DemoOptions::new(program)?"));
     assert!(read("tests/demo.rs").contains("demo::run(&options"));
+}
+
+#[test]
+fn make_bench_measures_everything_even_if_there_is_little_of_it() {
+    let mut make = Command::new("make");
+    make.args(["bench", "BENCH_FLAGS=--workspace --profile dev"]).current_dir(pages::root());
+    make.envs([("BENCH_PERCENT", "2"), ("BENCH_ROUNDS", "1")]).env_remove("MAKEFLAGS").env_remove("CARGO");
+    let output = make.output().expect("make");
+    let (table, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{errors}");
+    for figure in [
+        "| 20 namespaces, first written | ratio |",
+        "| 200 namespaces, rotated | ratio |",
+        "| mints | for 20 namespaces | 1.00 ",
+        "| rest | Secrets changed | 0.00 ",
+        "| second run | Secrets changed | 0.00 ",
+        "| start | process start to first Secret |",
+        "| new namespace to Secret | p99 |",
+        "| deleted Secret to its like | p50 |",
+        "| memory | 200 namespaces, 400 unrelated Secrets |",
+        "| why: 20 failing pods, 50 images of 5 registries | time |",
+        "| binary | size |",
+    ] {
+        assert!(table.contains(figure), "{figure}\n{table}");
+    }
 }
