@@ -1,5 +1,7 @@
 //! What people install: the chart and its like for kustomize, by real Helm and kubectl, on a real API server.
 
+#[path = "packaging/built.rs"]
+mod built;
 #[path = "packaging/chart.rs"]
 mod chart;
 #[path = "packaging/documents.rs"]
@@ -10,6 +12,9 @@ mod dry_run;
 mod image;
 #[path = "packaging/kustomize.rs"]
 mod kustomize;
+#[path = "docs/pages.rs"]
+#[allow(dead_code, reason = "tests/docs.rs uses all of it")]
+mod pages;
 #[path = "packaging/pods.rs"]
 mod pods;
 #[path = "packaging/policy.rs"]
@@ -18,6 +23,8 @@ mod policy;
 mod reader;
 #[path = "packaging/roles.rs"]
 mod roles;
+#[path = "docs/runners.rs"]
+mod runners;
 #[path = "packaging/scope.rs"]
 mod scope;
 #[path = "packaging/tools.rs"]

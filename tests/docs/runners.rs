@@ -7,20 +7,18 @@ pub(crate) enum Runner {
     Page,
     /// `tests/packaging/reader.rs`, with the chart's pods on a real node.
     Node,
-    /// `tests/packaging/reader.rs`, but for the release build, and with a registry of the test's own.
-    Image,
+    /// `tests/packaging/built.rs`, without the optimizer, and with a registry of the test's own.
+    Build,
     /// `tests/docs/azure.rs`, as far as the Azure CLI goes without a subscription.
     AzureCli,
     /// Another test runs what `make` would; `tests/docs/make.rs` holds the two together.
     Make,
-    /// No test: it compiles for release, which takes minutes. Tests run what cargo made of the same sources.
-    Nobody,
 }
 
 /// Commands that no page's own test runs, by how they begin.
 pub(crate) const OTHERS: [(&str, Runner); 12] = [
     ("az ", Runner::AzureCli),
-    ("cargo install", Runner::Nobody),
+    ("cargo install", Runner::Build),
     ("helm test", Runner::Node),
     ("kubectl -n pullmint exec", Runner::Node),
     ("kubectl -n pullmint logs", Runner::Node),
@@ -28,9 +26,9 @@ pub(crate) const OTHERS: [(&str, Runner); 12] = [
     ("kubectl port-forward", Runner::Node),
     ("kubectl rollout status", Runner::Node),
     ("make demo", Runner::Make),
-    ("make image", Runner::Image),
+    ("make image", Runner::Build),
     ("make test", Runner::Make),
-    ("skopeo copy", Runner::Image),
+    ("skopeo copy", Runner::Build),
 ];
 
 /// Who runs this command.

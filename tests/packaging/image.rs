@@ -1,7 +1,7 @@
 //! The image, as it is packed without a container engine.
 //!
-//! Tests put the binary under test into it, with the libraries that it needs and the released one, which is linked
-//! statically, does not. `PULLMINT_IMAGE` names an archive to be used in its place, as `make image` makes it.
+//! Tests have it built without the optimizer, which takes minutes. `PULLMINT_IMAGE` names the archive of a released one,
+//! which `make image-test` gives.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
+
+use crate::built;
 
 /// The name under which the chart asks for the image.
 pub(crate) const REFERENCE: &str = "docker.io/library/pullmint:0.1.0";
@@ -27,19 +29,11 @@ fn given() -> Option<PathBuf> {
 }
 
 /// The archive to be tested. What is made for it lies in `dir`.
-pub(crate) fn archive(dir: &Path) -> PathBuf {
-    given().unwrap_or_else(|| {
-        let binary = dir.join("pullmint");
-        output("strip", &["-o".as_ref(), &binary, env!("CARGO_BIN_EXE_pullmint").as_ref()]);
-        let rootfs = dir.join("rootfs");
-        output("deploy/image/rootfs", &[&binary, &rootfs]);
-        for library in output("ldd", &[&binary]).split_whitespace().filter(|word| word.starts_with('/')) {
-            let place = rootfs.join(library.trim_start_matches('/'));
-            fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
-            fs::copy(library, place).expect("a library");
-        }
-        pack(&rootfs, &dir.join("image.tar")).0
-    })
+pub(crate) async fn archive(dir: &Path) -> PathBuf {
+    match given() {
+        Some(archive) => archive,
+        None => built::image(dir).await,
+    }
 }
 
 /// The archive and its digest.
@@ -111,20 +105,29 @@ fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certif
     let copies: Vec<_> =
         last_stage.lines().filter(|line| line.starts_with("COPY") || line.starts_with("ADD")).collect();
     assert_eq!(copies, ["COPY --from=build /rootfs /"]);
+    let makefile = fs::read_to_string("Makefile").expect("a Makefile");
+    let auditable = makefile.lines().find_map(|line| line.strip_prefix("CARGO_AUDITABLE := ")).expect("a version");
+    assert!(dockerfile.contains(&format!("cargo-auditable@{auditable}\n")), "not {auditable}");
 }
 
 #[test]
-fn the_released_image_weighs_little_and_needs_no_library() {
+fn the_released_image_weighs_little() {
     let Some(archive) = given() else {
         return world::skip("the released image is tested by `make image-test`");
     };
     let size = fs::metadata(&archive).expect("an archive").len();
     assert!(size <= LIMIT, "{size} bytes");
-    let layout = files(File::open(archive).expect("an archive"));
+}
+
+#[tokio::test]
+async fn the_images_binary_needs_no_library_and_tells_scanners_what_is_in_it() {
     let dir = tempfile::tempdir().expect("a directory");
+    let layout = files(File::open(archive(dir.path()).await).expect("an archive"));
     let binary = layout.values().filter(|blob| blob.len() > 1 << 20).flat_map(|layer| files(layer.as_slice()));
     let (_, binary) = binary.into_iter().find(|(name, _)| name == "pullmint").expect("a binary");
     fs::write(dir.path().join("pullmint"), binary).expect("a file");
-    let headers = output("readelf", &["--program-headers".as_ref(), &dir.path().join("pullmint")]);
+    let headers = output("readelf", &["-lSW".as_ref(), &dir.path().join("pullmint")]);
     assert!(!headers.contains("INTERP"), "it asks for a dynamic linker");
+    // The section of cargo-auditable, which rust-audit-info and trivy read.
+    assert!(headers.contains(".dep-v0"), "{headers}");
 }

@@ -38,7 +38,7 @@ impl Installation {
         stage.push_images().await.expect("images");
         let dir = tempfile::tempdir().expect("a directory");
         let node = stage.world.node.as_ref().expect("a node");
-        node.import(&image::archive(dir.path())).await.expect("an image");
+        node.import(&image::archive(dir.path()).await).await.expect("an image");
         let client = stage.world.control_plane.client().await.expect("a client");
         let values = json!({
             "settings": {"ca_file": "/run/files/company-ca/ca.pem"},

@@ -1,31 +1,17 @@
-//! The pages' commands that need a node or the image, as they stand there.
+//! The pages' commands that need a node, as they stand there.
 
-use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
 use world::binaries::Program;
 use world::ports::Port;
-use world::{Registry, RegistryOptions, WorldDir};
 
-#[path = "../docs/pages.rs"]
-#[allow(dead_code, reason = "tests/docs.rs uses all of it")]
-mod pages;
-#[path = "../docs/runners.rs"]
-mod runners;
-
-use runners::Runner;
+use crate::pages;
+use crate::runners::{self, Runner};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Where `make image` puts what it makes.
-const ARCHIVE: &str = "target/image.tar";
-
-/// The registry in the pages.
-const REGISTRY: &str = "registry.example.com";
 
 /// Somebody beside an installed chart, who does what the pages say.
 pub(crate) struct Reader {
@@ -120,57 +106,4 @@ fn answers(line: &str, output: &Output) -> bool {
 
 fn said(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// A checkout whose `target` is its own.
-fn checkout() -> tempfile::TempDir {
-    let checkout = tempfile::tempdir().expect("a directory");
-    for entry in ["Cargo.toml", "Dockerfile", "LICENSE", "Makefile", "deploy"] {
-        symlink(pages::root().join(entry), checkout.path().join(entry)).expect("a link");
-    }
-    fs::create_dir_all(checkout.path().join("target/release")).expect("a directory");
-    checkout
-}
-
-/// A directory for the PATH, in which cargo has nothing to do.
-fn without_cargo(dir: &Path) -> String {
-    let cargo = dir.join("cargo");
-    symlink("/bin/true", &cargo).expect("a link");
-    format!("{}:{}", dir.display(), std::env::var("PATH").unwrap_or_default())
-}
-
-#[tokio::test]
-async fn the_image_is_made_and_brought_to_a_registry_as_the_pages_say_but_for_the_release_build() {
-    let world = WorldDir::new().expect("a directory");
-    let registry = Registry::start(RegistryOptions::default(), &world).await.expect("a registry");
-    // It speaks plain HTTP, which a client must be told.
-    let home = tempfile::tempdir().expect("a directory");
-    let config = home.path().join(".config/containers");
-    fs::create_dir_all(&config).expect("a directory");
-    let insecure = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", registry.host());
-    fs::write(config.join("registries.conf"), insecure).expect("a file");
-    let checkout = checkout();
-    fs::copy("/bin/true", checkout.path().join("target/release/pullmint")).expect("a binary");
-    let tools = tempfile::tempdir().expect("a directory");
-    let path = without_cargo(tools.path());
-    for page in pages::all() {
-        fs::remove_file(checkout.path().join(ARCHIVE)).ok();
-        for command in page.commands().into_iter().filter(|command| runners::of(command) == Runner::Image) {
-            let mut bash = Command::new("bash");
-            bash.args(["-euo", "pipefail", "-c", &command.replace(REGISTRY, &registry.host())]);
-            bash.current_dir(checkout.path()).env("PATH", &path).env_remove("CARGO_TARGET_DIR").env_remove("MAKEFLAGS");
-            bash.env("HOME", home.path()).stdin(Stdio::null());
-            let output = bash.output().await.expect("bash");
-            assert!(output.status.success(), "{}: {command}\n{}", page.path, said(&output.stderr));
-        }
-    }
-    let manifest = format!("{}/v2/pullmint/manifests/{}", registry.url(), env!("CARGO_PKG_VERSION"));
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let answer = http
-        .get(manifest)
-        .header("Accept", "application/vnd.oci.image.manifest.v1+json")
-        .send()
-        .await
-        .expect("an answer");
-    assert_eq!(answer.status(), 200);
 }
