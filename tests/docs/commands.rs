@@ -1,6 +1,9 @@
 //! Every page's commands, from its top to its bottom, but for those that [`runners`] gives to other tests.
 
+use clap::Parser;
+use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
+use pullmint::cli::Cli;
 use serde_json::json;
 
 use crate::objects::{make, make_kinds};
@@ -27,6 +30,18 @@ fn whatever_a_page_leaves_to_another_test_is_in_the_pages() {
     let all: Vec<_> = pages::all().iter().flat_map(Page::commands).collect();
     for (beginning, _) in runners::OTHERS {
         assert!(all.iter().any(|command| command.contains(beginning)), "no page has `{beginning}` any more");
+    }
+}
+
+#[test]
+fn every_command_of_pullmint_that_a_sentence_names_is_understood() {
+    for page in pages::all() {
+        for mentioned in page.mentions(&["pullmint"]) {
+            let command = mentioned.split(" | ").next().unwrap_or_default().replace("COMMAND", "why");
+            let refused = Cli::try_parse_from(command.split_whitespace()).err();
+            let refused = refused.filter(|error| error.kind() != ErrorKind::DisplayHelp);
+            assert!(refused.is_none(), "{}: {mentioned}\n{}", page.path, refused.expect("an error"));
+        }
     }
 }
 
@@ -112,6 +127,7 @@ async fn what_to_look_at_and_the_runbooks_can_be_followed() {
 
     let own = [
         ("-n pullmint", "-n docs-runbooks"),
+        ("--namespace pullmint", "--namespace docs-runbooks"),
         ("serviceaccount:pullmint:", "serviceaccount:docs-runbooks:"),
         ("NAMESPACE", "docs-runbooks-0"),
         ("NAME", "pullmint-ecr"),
@@ -119,7 +135,12 @@ async fn what_to_look_at_and_the_runbooks_can_be_followed() {
         ("DIR", "my-config"),
     ];
     for page in pages::all().into_iter().filter(|page| page.path.starts_with(RUNBOOKS)) {
-        let shell = Shell::open(&scene, &page.path, &own).await;
-        shell.finish().await;
+        let mut shell = Shell::open(&scene, &page.path, &own).await;
+        shell.read_on().await;
+        for cure in page.mentions(&["kubectl", "pullmint rbac"]) {
+            shell.run(&cure).await;
+        }
+        // One of the cures takes the lease away.
+        shell.run("kubectl wait --for=create lease/pullmint -n docs-runbooks --timeout 60s").await;
     }
 }

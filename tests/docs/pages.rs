@@ -55,6 +55,14 @@ impl Page {
         consoles.flat_map(|block| block.commands()).collect()
     }
 
+    /// What stands in code type within sentences and tables, and begins with one of these programs.
+    pub(crate) fn mentions(&self, programs: &[&str]) -> Vec<String> {
+        let prose = self.prose().replace("\\|", "|");
+        let code = prose.split('`').skip(1).step_by(2);
+        let code = code.map(|code| code.split_whitespace().collect::<Vec<_>>().join(" "));
+        code.filter(|code| programs.iter().any(|program| code.starts_with(&format!("{program} ")))).collect()
+    }
+
     /// The lines outside of blocks.
     pub(crate) fn prose(&self) -> String {
         let mut inside = false;

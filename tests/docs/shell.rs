@@ -90,7 +90,8 @@ impl<'a> Shell<'a> {
         self.commands = self.page.commands().into();
     }
 
-    async fn read_on(&mut self) {
+    /// Runs the page to its end, and stays open.
+    pub(crate) async fn read_on(&mut self) {
         while let Some(command) = self.commands.pop_front() {
             self.run(&command).await;
         }
