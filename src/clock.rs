@@ -18,14 +18,15 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Returns once [`Clock::now`] has reached `at`, at once when it already has.
     ///
-    /// The wait is cut into slices, so that a wall clock that was set, or a machine that slept,
-    /// delays the return by one slice at most.
+    /// It never takes longer than it would by the clock as it is at the beginning: one that is set back meanwhile makes
+    /// nobody sleep on. The wait is cut into slices, so that a clock that is set forward, or a machine that slept, delays
+    /// the return by one slice at most.
     async fn sleep_until(&self, at: Timestamp) {
+        let until = |at: Timestamp| Duration::try_from(at.duration_since(self.now())).unwrap_or_default();
+        let (longest, started) = (until(at), self.uptime());
         loop {
-            let left = at.duration_since(self.now());
-            let Ok(left) = Duration::try_from(left) else {
-                return;
-            };
+            let slept = self.uptime().saturating_sub(started);
+            let left = until(at).min(longest.saturating_sub(slept));
             if left.is_zero() {
                 return;
             }

@@ -14,13 +14,14 @@ use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::credential::{Credential, Expiry};
+use crate::cron::Ticks;
 use crate::metrics::Metrics;
 use crate::provider::{MintError, Provider, Reason};
 use crate::registry::RegistryName;
 
-pub mod cron;
 pub mod schedule;
 pub mod slot;
+pub mod ticker;
 
 use schedule::{Failures, History, Life};
 use slot::{Attempt, Coverage, Failure, Minted, Retired, Slot, Verification};
@@ -48,6 +49,8 @@ pub struct Task {
     pub provider: Arc<dyn Provider>,
     /// The part of the life after which it is renewed.
     pub renew_at: f64,
+    /// When it is told to renew besides.
+    pub ticks: Option<Ticks>,
     /// Whether the registry is asked before a credential is published.
     pub verify: bool,
     /// Where its attempts are counted.
@@ -62,6 +65,7 @@ pub struct Keeper {
     slot: Arc<watch::Sender<Slot>>,
     coverage: watch::Receiver<Coverage>,
     renew_now: Arc<Notify>,
+    began: Timestamp,
     last_attempt: Option<Timestamp>,
     retry_after: Option<Duration>,
     revoke_not_before: Timestamp,
@@ -80,6 +84,7 @@ impl Keeper {
     ) -> Self {
         Self {
             task,
+            began: clock.now(),
             clock,
             slot,
             coverage,
@@ -127,8 +132,12 @@ impl Keeper {
         }
     }
 
-    /// Decides when to ask next, and lets everybody know.
+    /// Decides when to ask next of its own accord, and lets everybody know when it will, on its own or told by a tick.
     fn plan(&mut self) -> Timestamp {
+        let now = self.clock.now();
+        // A clock that was set back must not make a future of what has been.
+        self.last_attempt = self.last_attempt.map(|at| at.min(now));
+        self.began = self.began.min(now);
         let slot = self.slot.borrow();
         let history = History {
             life: slot
@@ -145,8 +154,9 @@ impl Keeper {
             }),
         };
         drop(slot);
-        let due = schedule::next(&history, self.clock.now(), self.jitter());
-        self.slot.send_modify(|slot| slot.next_attempt = Some(due));
+        let due = schedule::next(&history, now, self.jitter());
+        let tick = self.task.ticks.as_ref().and_then(|ticks| ticks.next_after(self.last_attempt.unwrap_or(self.began)));
+        self.slot.send_modify(|slot| slot.next_attempt = Some(tick.map_or(due, |tick| tick.min(due))));
         due
     }
 

@@ -42,6 +42,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod credential;
+pub mod cron;
 pub mod daemon;
 pub mod dockerconfig;
 pub mod events;

@@ -187,3 +187,33 @@ async fn a_keeper_goes_on_from_what_an_earlier_process_left() {
     tokio::time::sleep(LIFE / 3).await;
     assert_eq!(next.issuer.attempts().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_puts_no_renewal_off() {
+    let bench = Bench::with(Answer::Fails(Reason::Misconfigured, None));
+    tokio::time::sleep(SECOND).await;
+    bench.issuer.answers(Answer::Mints(LIFE));
+    bench.clock.set_back(HOUR * 2);
+    tokio::time::sleep(MINUTE * 3).await;
+    assert!(bench.current().is_some(), "it has waited for its time to come once more");
+    bench.clock.set_back(HOUR * 2);
+    bench.renew_now.notify_one();
+    tokio::time::sleep(SECOND * 31).await;
+    assert_eq!(bench.issuer.attempts().len(), 3, "what was told is done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedules_next_tick_is_the_next_renewal_where_it_comes_first_and_stays_due_until_it_is_obeyed() {
+    // START is at 08:00.
+    let bench = Bench::scheduled(Answer::Mints(LIFE), Some("0 30 8,20 * * *"));
+    tokio::time::sleep(SECOND).await;
+    let tick = START + MINUTE * 30;
+    assert_eq!(bench.slot().next_attempt, Some(tick));
+    tokio::time::sleep(MINUTE * 40).await;
+    assert_eq!(bench.slot().next_attempt, Some(tick), "nobody has ticked");
+    bench.renew_now.notify_one();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(bench.issuer.attempts().len(), 2);
+    let next = bench.slot().next_attempt.expect("a plan");
+    assert!(next > tick && next <= START + MINUTE * 41 + LIFE / 2, "at half of its life: {next}");
+}

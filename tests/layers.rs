@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 27] = [
+const LAYERS: [&str; 28] = [
     "causes",
     "network",
     "clock",
+    "cron",
     "registry",
     "credential",
     "dockerconfig",

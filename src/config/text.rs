@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::Flaw;
 use super::selector::Selector;
+use crate::cron::Ticks;
 use crate::network;
 use crate::registry::Host;
 
@@ -145,9 +146,7 @@ pub(super) fn cron(text: &str) -> Result<String, Flaw> {
                 .help("as `0 */6 * * *`: every six hours, in UTC"));
         }
     };
-    // The very parser of tokio-cron-scheduler, set as it sets it.
-    let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Required).build();
-    match parser.parse(&full) {
+    match Ticks::parse(&full) {
         Ok(_) => Ok(full),
         Err(e) => Err(Flaw::new(format!("this is no cron expression: {e}"))),
     }

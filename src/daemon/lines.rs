@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::CompiledSelection;
 use crate::config::settings::{Registry, Settings};
+use crate::cron::Ticks;
 use crate::daemon::snapshot::Shown;
 use crate::daemon::{Site, StartError};
 use crate::keeper::Task;
@@ -134,6 +135,7 @@ impl Line {
             registry: self.registry.name.clone(),
             provider: Arc::clone(&self.provider),
             renew_at: self.registry.renewal.at,
+            ticks: self.registry.renewal.schedule.as_deref().and_then(|schedule| Ticks::parse(schedule).ok()),
             verify: self.registry.verify,
             metrics: site.metrics.clone(),
         }

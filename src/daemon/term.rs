@@ -12,7 +12,7 @@ use crate::daemon::lines::Lines;
 use crate::daemon::{Site, StartError};
 use crate::events::{self, Own};
 use crate::keeper::slot::{Coverage, Roster};
-use crate::keeper::{Keeper, cron};
+use crate::keeper::{Keeper, ticker};
 use crate::pulls::{self, recovery};
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
@@ -158,7 +158,7 @@ impl Term {
         });
         let schedules: Vec<_> = schedules.collect();
         if !schedules.is_empty() {
-            self.schedules = Some(cron::start(schedules).await?);
+            self.schedules = Some(ticker::start(schedules).await?);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pullmint::clock::{Clock, TokioClock};
 use pullmint::credential::{Credential, Expiry, TokenHandle};
+use pullmint::cron::Ticks;
 use pullmint::keeper::slot::{Coverage, Minted, Slot};
 use pullmint::keeper::{Keeper, Task};
 use pullmint::metrics::Metrics;
@@ -39,15 +40,38 @@ struct State {
     keeps_tokens: bool,
 }
 
+/// A clock that runs as fast as the test, and that can be set.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    clock: TokioClock,
+    set_back: Mutex<Duration>,
+}
+
+impl Watch {
+    pub(crate) fn set_back(&self, by: Duration) {
+        *self.set_back.lock().expect("no panic") += by;
+    }
+}
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        self.clock.now() - *self.set_back.lock().expect("no panic")
+    }
+
+    fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Issuer {
-    clock: Arc<TokioClock>,
+    clock: Arc<Watch>,
     hosts: [Host; 1],
     state: Mutex<State>,
 }
 
 impl Issuer {
-    fn new(answer: Answer, clock: Arc<TokioClock>) -> Self {
+    fn new(answer: Answer, clock: Arc<Watch>) -> Self {
         let state = State {
             answer,
             attempts: Vec::new(),
@@ -147,6 +171,7 @@ impl Provider for Issuer {
 pub(crate) struct Bench {
     pub(crate) issuer: Arc<Issuer>,
     pub(crate) renew_now: Arc<Notify>,
+    pub(crate) clock: Arc<Watch>,
     slot: watch::Receiver<Slot>,
     coverage: watch::Sender<Coverage>,
     _keeper: JoinSet<()>,
@@ -158,29 +183,35 @@ impl Bench {
     }
 
     pub(crate) fn with(answer: Answer) -> Self {
-        let clock = Arc::new(TokioClock::starting_at(START));
-        Self::of(Arc::new(Issuer::new(answer, clock)), Slot::default(), Coverage::new())
+        Self::scheduled(answer, None)
     }
 
-    fn of(issuer: Arc<Issuer>, slot: Slot, coverage: Coverage) -> Self {
+    /// With a cron expression, whose ticks the test brings.
+    pub(crate) fn scheduled(answer: Answer, schedule: Option<&str>) -> Self {
+        let clock = Arc::new(Watch { clock: TokioClock::starting_at(START), set_back: Mutex::default() });
+        let ticks = schedule.map(|schedule| Ticks::parse(schedule).expect("a schedule"));
+        Self::of(Arc::new(Issuer::new(answer, clock)), ticks, Slot::default(), Coverage::new())
+    }
+
+    fn of(issuer: Arc<Issuer>, ticks: Option<Ticks>, slot: Slot, coverage: Coverage) -> Self {
         let (told, slot) = watch::channel(slot);
         let (coverage, covered) = watch::channel(coverage);
         let provider: Arc<dyn Provider> = Arc::clone(&issuer) as _;
         let registry = RegistryName::new("hub");
-        let task = Task { registry, provider, renew_at: 0.5, verify: true, metrics: Metrics::default() };
-        let clock: Arc<dyn Clock> = Arc::clone(&issuer.clock) as _;
-        let keeper = Keeper::new(task, clock, Arc::new(told), covered);
+        let task = Task { registry, provider, renew_at: 0.5, ticks, verify: true, metrics: Metrics::default() };
+        let clock = Arc::clone(&issuer.clock);
+        let keeper = Keeper::new(task, Arc::clone(&clock) as _, Arc::new(told), covered);
         let renew_now = keeper.renew_now();
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run());
-        Self { issuer, renew_now, slot, coverage, _keeper: tasks }
+        Self { issuer, renew_now, clock, slot, coverage, _keeper: tasks }
     }
 
     /// The next process, with the same issuer.
     pub(crate) fn succeeded_by(self, slot: Slot, coverage: Coverage) -> Self {
         let issuer = Arc::clone(&self.issuer);
         drop(self);
-        Self::of(issuer, slot, coverage)
+        Self::of(issuer, None, slot, coverage)
     }
 
     pub(crate) fn slot(&self) -> Slot {

@@ -1,4 +1,4 @@
-//! The optional cron schedules: a tick means "renew now", beside what the expiry demands, never instead of it.
+//! What ticks the optional cron schedules: a tick means "renew now", beside what the expiry demands, never instead of it.
 
 use std::sync::Arc;
 
