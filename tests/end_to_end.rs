@@ -11,6 +11,8 @@ mod check;
 mod commands;
 #[path = "end_to_end/deaf.rs"]
 mod deaf;
+#[path = "end_to_end/demo.rs"]
+mod demo;
 #[path = "end_to_end/failure.rs"]
 mod failure;
 #[path = "end_to_end/hub_tokens.rs"]

@@ -43,7 +43,7 @@ fn make_demo_ends_in_the_demo_that_its_own_test_runs() {
     let recipe = recipe("demo");
     assert!(recipe.last().is_some_and(|line| line.ends_with("debug/world demo")), "{recipe:?}");
     assert!(read("tests/world/src/main.rs").contains("demo::run(&DemoOptions::new(program)?"));
-    assert!(read("tests/demo.rs").contains("demo::run(&options"));
+    assert!(read("tests/end_to_end/demo.rs").contains("demo::run(&options"));
 }
 
 #[test]

@@ -1,13 +1,5 @@
 //! A real Kubernetes, a real registry and emulated clouds on one machine, for tests, the demo and benchmarks.
 //!
-//! ```no_run
-//! # async fn example() -> world::Result<()> {
-//! let world = world::World::builder().start().await?;
-//! let client = world.control_plane.client().await?;
-//! world::create_namespaces(&client, "team", 100, &[("pull", "yes")]).await?;
-//! # Ok(()) }
-//! ```
-//!
 //! Everything is a process on loopback that ends with its owner. `WORLD_KEEP=1` keeps the directory with the logs,
 //! `WORLD_BIN_CACHE` says where the built programs are kept, and `WORLD_SKIPS` names a file that lists skipped tests.
 
