@@ -377,6 +377,10 @@ impl Syncer {
     }
 
     fn reconcile_account(&mut self, account: usize, namespace: &Arc<str>) -> Option<BoxFuture<'static, Done>> {
+        // Until then picks may be those of other claims.
+        if !self.namespaces.is_listed() {
+            return None;
+        }
         let key = Key::Account(account, Arc::clone(namespace));
         let place = self.namespaces.get(namespace).filter(|place| !place.leaving);
         let (Some(place), Some(present)) = (place, self.accounts[account].get(namespace)) else {

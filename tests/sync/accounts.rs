@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
+use world::Answer;
 
 use crate::bed::{Bed, Running, until};
 use crate::given::Given;
@@ -26,11 +27,22 @@ impl Bed {
         .await
     }
 
+    /// Changes something that is none of pullmint's business.
+    async fn touch_account(&self, namespace: &str, name: &str) {
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { "touched": "yes" } } }));
+        self.accounts(namespace).patch(name, &PatchParams::default(), &patch).await.expect("a patched ServiceAccount");
+    }
+
     async fn set_list(&self, namespace: &str, name: &str, secrets: &[&str]) {
         let list: Vec<_> = secrets.iter().map(|name| json!({ "name": name })).collect();
         let patch = Patch::Merge(json!({ "imagePullSecrets": list }));
         self.accounts(namespace).patch(name, &PatchParams::default(), &patch).await.expect("a patched ServiceAccount");
     }
+}
+
+/// Whether somebody lists all namespaces.
+fn lists_namespaces(request: &http::request::Parts) -> bool {
+    request.uri.path() == "/api/v1/namespaces" && !request.uri.query().unwrap_or_default().contains("watch=true")
 }
 
 fn listed(account: &ServiceAccount) -> Vec<&str> {
@@ -167,4 +179,46 @@ async fn the_entry_is_taken_back_when_the_namespace_left_while_no_syncer_ran() {
     for index in 0..5 {
         bed.until_listed(&format!("absent-{index}"), "absent-sa", &[]).await;
     }
+}
+
+#[tokio::test]
+async fn no_account_is_touched_before_it_is_known_which_namespaces_other_claims_select() {
+    let bed = Bed::new().await;
+    let early = Given::new("early", "pull-stale-early", "stale-a-*").accounts(&["stale-sa"]);
+    let late = Given::new("late", "pull-stale-late", "stale-b-*").accounts(&["stale-sa"]);
+    early.publish("hunter2");
+    late.publish("hunter3");
+    for prefix in ["stale-a", "stale-b"] {
+        bed.namespaces(prefix, 1).await;
+        bed.create_account(&format!("{prefix}-0"), "stale-sa").await;
+    }
+    let (proxy, client) = bed.via_http().await;
+    let syncer = bed.sync_as(client, crate::bed::US, &[&early, &late]);
+    until_in_sync(&syncer, 4).await;
+    // The first registry goes, so that the second moves up, and the new list of namespaces is slow to come.
+    let (asked, mut told) = tokio::sync::watch::channel(false);
+    proxy.set(move |request| match lists_namespaces(request) {
+        true => {
+            asked.send_replace(true);
+            Answer::Hold
+        }
+        false => Answer::Pass,
+    });
+    syncer.activate(false);
+    for prefix in ["stale-a", "stale-b"] {
+        bed.touch_account(&format!("{prefix}-0"), "stale-sa").await;
+    }
+    syncer.until(|summary| summary.queued == 2).await;
+    let theirs = async |namespace| bed.accounts(namespace).get("stale-sa").await.expect("a ServiceAccount");
+    let before = [theirs("stale-a-0").await, theirs("stale-b-0").await];
+    syncer.assign(&[&late]);
+    told.wait_for(|asked| *asked).await.expect("a proxy");
+    syncer.activate(true);
+    syncer.until(|summary| summary.queued == 0).await;
+    assert_eq!([theirs("stale-a-0").await, theirs("stale-b-0").await], before, "patched by what is not known");
+    proxy.release();
+    bed.until_listed("stale-a-0", "stale-sa", &[]).await;
+    until_in_sync(&syncer, 2).await;
+    assert_eq!(theirs("stale-b-0").await, before[1], "what stays is never taken away");
+    bed.assert_at_rest(syncer, &[&late]).await;
 }

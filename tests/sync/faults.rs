@@ -27,7 +27,8 @@ impl Bed {
         (proxy, crate::bed::client_of(config))
     }
 
-    async fn via_http(&self) -> (HttpProxy, Client) {
+    /// A client through a proxy that speaks HTTP.
+    pub(crate) async fn via_http(&self) -> (HttpProxy, Client) {
         let plane = &world::shared().await.expect("a control plane").control_plane;
         let proxy = HttpProxy::start(plane).await.expect("a proxy");
         let client = client(&plane.kubeconfig_via(&proxy.url()).expect("a kubeconfig")).await;
