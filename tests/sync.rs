@@ -22,3 +22,5 @@ mod ownership;
 mod rbac;
 #[path = "sync/reassign.rs"]
 mod reassign;
+#[path = "sync/rivals.rs"]
+mod rivals;

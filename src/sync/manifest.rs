@@ -50,6 +50,10 @@ pub struct Rendered {
     annotations: BTreeMap<&'static str, String>,
 }
 
+/// The version of a store that has never held anything, so that no object has it: an apply to it makes a new object, or
+/// finds one in its place and conflicts.
+const OF_NOTHING: &str = "1";
+
 impl Rendered {
     /// Renders the dockerconfigjson of these entries.
     #[must_use]
@@ -61,7 +65,7 @@ impl Rendered {
 
     /// The body of the server-side apply that makes the Secret of one namespace. It holds the passwords.
     ///
-    /// With `over`, the apply succeeds on exactly that version of that very Secret.
+    /// With `over`, the apply succeeds on exactly that version of that very Secret; without, only where there is none.
     #[must_use]
     pub fn manifest(&self, namespace: &str, name: &str, owner: &str, over: Option<&Observed>) -> Value {
         let mut manifest = json!({
@@ -76,9 +80,9 @@ impl Rendered {
             "type": "kubernetes.io/dockerconfigjson",
             "data": { ".dockerconfigjson": self.data.expose_secret() },
         });
+        manifest["metadata"]["resourceVersion"] = over.map_or(OF_NOTHING, |over| &over.resource_version).into();
         if let Some(over) = over {
             manifest["metadata"]["uid"] = Value::from(over.uid.as_str());
-            manifest["metadata"]["resourceVersion"] = Value::from(over.resource_version.as_str());
             // Consent on a Secret that is ours already is meant for another pullmint.
             if over.adopted || (over.consents && over.owner != Owner::Us) {
                 manifest["metadata"]["annotations"][ADOPT] = Value::from(ADOPTED);

@@ -33,10 +33,15 @@ pub(crate) async fn scene(name: &'static str) -> Scene {
     scene
 }
 
+/// Their names.
+pub(crate) fn secrets() -> [String; 4] {
+    REGISTRIES.map(|(name, ..)| format!("pullmint-{name}"))
+}
+
 /// How many of them there are.
 pub(crate) async fn written(scene: &Scene) -> usize {
     tokio::time::sleep(GLANCE).await;
-    let counts = REGISTRIES.map(|(name, ..)| async move { scene.count(&format!("pullmint-{name}")).await });
+    let counts = secrets().map(|name| async move { scene.count(&name).await });
     join_all(counts).await.into_iter().sum()
 }
 
@@ -81,6 +86,6 @@ async fn wrong(scene: &Scene) -> Vec<String> {
 }
 
 async fn copies(scene: &Scene) -> Vec<Vec<Secret>> {
-    let names = REGISTRIES.map(|(name, ..)| format!("pullmint-{name}"));
+    let names = secrets();
     join_all(names.iter().map(|name| scene.copies(name))).await
 }

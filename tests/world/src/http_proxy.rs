@@ -6,6 +6,7 @@ use std::{
     future::{pending, ready},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -38,6 +39,10 @@ pub enum Answer {
     Pass,
     /// The server answers it, and the answer arrives once [`HttpProxy::release`] is called.
     Hold,
+    /// The server sees it once [`HttpProxy::release`] is called.
+    Detain,
+    /// The server sees it later by this much.
+    Delay(Duration),
     /// This is the answer, and the server never sees the request.
     Instead {
         /// The status code.
@@ -65,6 +70,12 @@ struct Shared {
     rule: Arc<Mutex<Rule>>,
     released: watch::Receiver<bool>,
     deaf: watch::Receiver<bool>,
+}
+
+impl Shared {
+    async fn until_released(&mut self) {
+        self.released.wait_for(|released| *released).await.ok();
+    }
 }
 
 impl std::fmt::Debug for HttpProxy {
@@ -112,7 +123,7 @@ impl HttpProxy {
         *self.rule.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(rule);
     }
 
-    /// Lets go of the answers that were held back, and of those to come.
+    /// Lets go of the requests and answers that were held back, and of those to come.
     pub fn release(&self) {
         self.released.send_replace(true);
     }
@@ -133,12 +144,17 @@ impl Drop for HttpProxy {
 async fn answer(State(mut shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let answer = (shared.rule.lock().unwrap_or_else(PoisonError::into_inner))(&parts);
-    if let Answer::Instead { status, retry_after, body } = answer {
-        let mut response = Response::builder().status(status);
-        if let Some(seconds) = retry_after {
-            response = response.header(http::header::RETRY_AFTER, seconds);
+    match answer {
+        Answer::Instead { status, retry_after, body } => {
+            let mut response = Response::builder().status(status);
+            if let Some(seconds) = retry_after {
+                response = response.header(http::header::RETRY_AFTER, seconds);
+            }
+            return response.body(Body::from(body)).unwrap_or_default();
         }
-        return response.body(Body::from(body)).unwrap_or_default();
+        Answer::Detain => shared.until_released().await,
+        Answer::Delay(delay) => tokio::time::sleep(delay).await,
+        Answer::Pass | Answer::Hold => {}
     }
     let watches = is_watch(&parts);
     let response = match forward(&shared, Request::from_parts(parts, body)).await {
@@ -150,7 +166,7 @@ async fn answer(State(mut shared): State<Shared>, request: Request) -> Response 
         }
     };
     if matches!(answer, Answer::Hold) {
-        shared.released.wait_for(|released| *released).await.ok();
+        shared.until_released().await;
     }
     if watches { response.map(|body| while_hearing(body, shared.deaf)) } else { response }
 }
