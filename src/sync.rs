@@ -70,7 +70,6 @@ enum Done {
     Written {
         /// The version that was there before, if one was.
         over: Option<String>,
-        began: Instant,
         answer: Result<PartialObjectMeta<Secret>, Setback>,
     },
     Deleted(Result<(), Setback>),
@@ -181,7 +180,8 @@ pub struct Syncer {
     next_board: Instant,
 }
 
-type InFlight = FuturesUnordered<BoxFuture<'static, (Key, Done)>>;
+/// The writes under way, each with how long it took in the end.
+type InFlight = FuturesUnordered<BoxFuture<'static, (Key, Done, Duration)>>;
 
 /// How often it gives a sign of life.
 const BEAT: Duration = Duration::from_secs(10);
@@ -227,7 +227,7 @@ impl Syncer {
             let paused_until = self.paused_until.or_else(|| self.pace.opens_at(in_flight.len(), now()));
             let report_at = self.news.then_some(self.next_report);
             tokio::select! {
-                Some((key, done)) = in_flight.next(), if !in_flight.is_empty() => self.settle(&key, done),
+                Some((key, done, took)) = in_flight.next(), if !in_flight.is_empty() => self.settle(&key, done, took),
                 Some(change) = sources.next() => self.observe(change),
                 Some(()) = slots.next(), if !slots.is_empty() => self.refresh(),
                 Ok(()) = self.setting.assignment.changed() => slots = self.assign(&mut sources),
@@ -239,8 +239,8 @@ impl Syncer {
                 () = stop.cancelled() => {}
             }
         }
-        while let Some((key, done)) = in_flight.next().await {
-            self.settle(&key, done);
+        while let Some((key, done, took)) = in_flight.next().await {
+            self.settle(&key, done, took);
         }
     }
 
@@ -283,8 +283,12 @@ impl Syncer {
             };
             match write {
                 Some(write) => {
-                    self.pace.begin(now());
-                    in_flight.push(Box::pin(async move { (key, write.await) }));
+                    let began = now();
+                    self.pace.begin(began);
+                    in_flight.push(Box::pin(async move {
+                        let done = write.await;
+                        (key, done, now() - began)
+                    }));
                 }
                 None => self.queue.done(&key),
             }
@@ -362,9 +366,7 @@ impl Syncer {
         let over = observed.map(|observed| observed.resource_version.clone());
         let (client, namespace) = (self.setting.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move {
-            let began = now();
-            let answer = apply::secret(client, &namespace, &name, &manifest, force).await;
-            Done::Written { over, began, answer }
+            Done::Written { over, answer: apply::secret(client, &namespace, &name, &manifest, force).await }
         }))
     }
 

@@ -14,6 +14,8 @@ mod faults;
 mod given;
 #[path = "sync/lifecycle.rs"]
 mod lifecycle;
+#[path = "sync/load.rs"]
+mod load;
 #[path = "sync/merge.rs"]
 mod merge;
 #[path = "sync/ownership.rs"]

@@ -40,7 +40,10 @@ pub(super) enum Setback {
     /// There was no connection, or it broke.
     #[error("{0}")]
     Unreachable(String),
-    /// Anything else: no answer in time, a server error.
+    /// No answer in time, or a server error: it may have more to do than it can.
+    #[error("{0}")]
+    Overloaded(String),
+    /// Anything else.
     #[error("{0}")]
     Failed(String),
 }
@@ -53,7 +56,7 @@ impl Setback {
             Self::Foreign(_) => Some("field_manager"),
             Self::Unchangeable(_) => Some("unchangeable"),
             Self::Forbidden(_) => Some("forbidden"),
-            Self::Gone | Self::Throttled(_) | Self::Unreachable(_) | Self::Failed(_) => None,
+            Self::Gone | Self::Throttled(_) | Self::Unreachable(_) | Self::Overloaded(_) | Self::Failed(_) => None,
         }
     }
 }
@@ -110,7 +113,7 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Se
             Err(Setback::Unreachable(causes::joined(&error, ": ")))
         }
         Ok(Err(error)) => Err(Setback::Failed(causes::joined(&error, ": "))),
-        Err(_) => Err(Setback::Failed(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
+        Err(_) => Err(Setback::Overloaded(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
     }
 }
 
@@ -128,6 +131,7 @@ fn refusal(status: &Status) -> Setback {
         422 => Setback::Unchangeable(status.message.clone()),
         403 => Setback::Forbidden(status.message.clone()),
         429 => Setback::Throttled(retry_after(status)),
+        500.. => Setback::Overloaded(status.message.clone()),
         _ => Setback::Failed(status.message.clone()),
     }
 }
@@ -135,4 +139,15 @@ fn refusal(status: &Status) -> Setback {
 fn retry_after(status: &Status) -> Option<Duration> {
     let seconds = status.details.as_ref()?.retry_after_seconds;
     (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_come_in_time_counts_as_overload() {
+        let answer = bounded(std::future::pending::<kube::Result<()>>()).await;
+        assert_eq!(answer, Err(Setback::Overloaded("no answer within 15 s".to_owned())));
+    }
 }

@@ -28,12 +28,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Syncer {
     /// Takes in how a write ended. What the API server answered is at once what is observed.
-    pub(super) fn settle(&mut self, key: &Key, done: Done) {
+    pub(super) fn settle(&mut self, key: &Key, done: Done, took: Duration) {
         let buried = self.memory.get_mut(key).and_then(|memory| memory.buried.take());
         let mut changed = true;
         let outcome = match (key, done) {
-            (Key::Secret(place, namespace), Done::Written { over, began, answer: Ok(secret) }) => {
-                self.pace.answered(now() - began, now());
+            (Key::Secret(place, namespace), Done::Written { over, answer: Ok(secret) }) => {
                 let observed = manifest::observe(&secret, &self.setting.owner);
                 // An apply that found everything as it should be has changed nothing.
                 changed = over.as_ref() != Some(&observed.resource_version);
@@ -59,9 +58,7 @@ impl Syncer {
             ) => Err(setback),
             (_, Done::Written { .. } | Done::Patched(_) | Done::Deleted(_)) => Ok(()),
         };
-        if !matches!(outcome, Err(Setback::Unreachable(_))) {
-            self.outages = 0;
-        }
+        self.adapt(&outcome, took);
         match outcome {
             Ok(()) => {
                 self.writes += u64::from(changed);
@@ -70,6 +67,16 @@ impl Syncer {
             Err(setback) => self.set_back(key, setback),
         }
         self.queue.done(key);
+    }
+
+    /// Whoever answers is there; how it answers says how much it bears.
+    fn adapt(&mut self, outcome: &Result<(), Setback>, took: Duration) {
+        match outcome {
+            Err(Setback::Unreachable(_)) => return,
+            Err(Setback::Throttled(_) | Setback::Overloaded(_)) => self.pace.overloaded(now()),
+            Ok(()) | Err(_) => self.pace.answered(took, now()),
+        }
+        self.outages = 0;
     }
 
     /// A Secret is as it should be: for the first time, or again.
@@ -119,7 +126,6 @@ impl Syncer {
             }
             Setback::Throttled(patience) => {
                 self.reports.metrics.throttled();
-                self.pace.throttled(now());
                 let patience = patience.unwrap_or(delay);
                 warn!(seconds = patience.as_secs_f64(), "the API server asks for patience");
                 self.paused_until = self.paused_until.max(Some(now() + patience));
@@ -142,7 +148,7 @@ impl Syncer {
                 warn!(object = %name, error, remedy = FORBIDDEN, "may not write");
                 self.set_state(key, Some(State::Failing(format!("{error}; {FORBIDDEN}"))));
             }
-            Setback::Failed(error) => {
+            Setback::Overloaded(error) | Setback::Failed(error) => {
                 warn!(object = %name, error, "could not write; trying again");
                 self.set_state(key, Some(State::Failing(error)));
             }

@@ -1,7 +1,7 @@
 //! How many writes at a time, and how many a second: as many as the API server bears.
 //!
-//! Additive increase, multiplicative decrease: whenever the API server asks for patience, or takes longer than it wants
-//! to, fewer writes are in flight; each quick answer allows a little more, up to what is configured.
+//! Additive increase, multiplicative decrease: whenever the API server asks for patience, cannot serve, or takes longer
+//! than it wants to, fewer writes are in flight; each quick answer allows a little more, up to what is configured.
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ impl Pace {
         }
     }
 
-    /// The API server asked for patience.
-    pub(super) fn throttled(&mut self, now: Instant) {
+    /// The API server asked for patience, or could not serve.
+    pub(super) fn overloaded(&mut self, now: Instant) {
         self.slow_down(0.5, now);
     }
 
@@ -103,9 +103,9 @@ mod tests {
     #[test]
     fn a_server_that_asks_for_patience_gets_half_and_the_other_half_comes_back_slowly() {
         let (mut pace, now) = (Pace::new(16, None), start());
-        pace.throttled(now);
+        pace.overloaded(now);
         assert!(pace.admits(7, now) && !pace.admits(8, now));
-        pace.throttled(now);
+        pace.overloaded(now);
         assert!(pace.admits(7, now), "refusals of the same moment are one");
         for _ in 0..9 {
             pace.answered(Duration::from_millis(10), now);
@@ -146,7 +146,7 @@ mod tests {
             for (patience, took, later) in answers {
                 now += Duration::from_millis(later);
                 if patience {
-                    pace.throttled(now);
+                    pace.overloaded(now);
                 } else {
                     pace.answered(Duration::from_millis(took), now);
                 }
