@@ -104,7 +104,7 @@ impl Metrics {
         self.shared.conflicts.get_or_create(&catalogue::CONFLICTS_MET.series(&[reason])).inc();
     }
 
-    /// From a namespace's first sight to its Secret.
+    /// From a namespace's first sight to one of its Secrets.
     pub fn covered(&self, took: Duration) {
         self.shared.time_to_cover.observe(took.as_secs_f64());
     }

@@ -8,7 +8,7 @@
 //! A key is looked at whenever anything that concerns it may have changed, and the decision depends on the present
 //! state alone, so a missed, doubled or late event does no harm. The syncer never asks for a credential.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,8 +81,9 @@ enum Done {
 struct Place {
     picks: Picks,
     leaving: bool,
-    /// When it came, or came to be selected, while we watched.
-    new_since: Option<Instant>,
+    /// The Secrets that it has never had so far, and since when it should: those of namespaces that came, or came to be
+    /// selected, while we watched. How long others have waited nobody knows.
+    awaited: BTreeMap<usize, Instant>,
 }
 
 /// What is remembered of a key beyond what the watch shows.

@@ -9,6 +9,8 @@ mod canary;
 mod check;
 #[path = "end_to_end/commands.rs"]
 mod commands;
+#[path = "end_to_end/cover.rs"]
+mod cover;
 #[path = "end_to_end/deaf.rs"]
 mod deaf;
 #[path = "end_to_end/demo.rs"]

@@ -156,7 +156,7 @@ catalogue! {
             [Label { name: "reason", values: Values::OneOf(&CONFLICTS) }]
             "Writes that somebody else was in the way of";
         TIME_TO_COVER: Histogram "pullmint_time_to_cover_seconds" []
-            "From the first sight of a namespace to its Secret";
+            "From the first sight of a namespace to each of its Secrets";
         DRIFT_REPAIR: Histogram "pullmint_drift_repair_seconds" []
             "From the sight of a change by somebody else to its repair";
         API_THROTTLED: Counter "pullmint_api_throttled_total" []

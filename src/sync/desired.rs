@@ -95,6 +95,12 @@ impl Plan {
             .collect()
     }
 
+    /// Whether this Secret belongs into a namespace that is selected so.
+    #[must_use]
+    pub fn belongs(&self, secret: usize, picks: &Picks) -> bool {
+        self.members(secret, picks).next().is_some()
+    }
+
     /// The pull Secrets that this ServiceAccount of a namespace that is selected so shall name.
     #[must_use]
     pub fn wanted_by_account(&self, account: usize, picks: &Picks) -> BTreeSet<&str> {

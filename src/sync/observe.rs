@@ -1,5 +1,6 @@
 //! How what happens outside becomes what the syncer knows: watch events and renewed credentials.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -35,8 +36,8 @@ impl Syncer {
             Change::Finish(source) => self.finish(source),
             Change::Namespace { name, labels, leaving } => {
                 let picks = self.plan.picks(&name, &labels);
-                let new_since = self.new_since(&name, &picks);
-                self.namespaces.put(Arc::clone(&name), Place { picks, leaving, new_since });
+                let awaited = self.awaited(&name, &picks);
+                self.namespaces.put(Arc::clone(&name), Place { picks, leaving, awaited });
                 self.push_namespace(&name);
             }
             Change::Secret(place, namespace, secret) => {
@@ -50,16 +51,16 @@ impl Syncer {
         }
     }
 
-    /// Since when a namespace has waited for its first Secret: only of those that came, or came to be selected, while we
-    /// watched, since nobody knows how long the others have waited.
-    fn new_since(&self, name: &str, picks: &Picks) -> Option<Instant> {
-        if !self.namespaces.is_listed() {
-            return None;
-        }
-        match self.namespaces.get(name) {
-            Some(known) if known.picks == *picks => known.new_since,
-            _ => Some(now()),
-        }
+    /// The Secrets that a namespace that is selected so waits for: what it waited for before, and what came to be wanted.
+    fn awaited(&self, name: &str, picks: &Picks) -> BTreeMap<usize, Instant> {
+        let known = self.namespaces.get(name);
+        let since = |secret: &usize| match known {
+            Some(known) if known.awaited.contains_key(secret) => known.awaited.get(secret).copied(),
+            Some(known) if self.plan.belongs(*secret, &known.picks) => None,
+            _ => self.namespaces.is_listed().then(now),
+        };
+        let wanted = (0..self.plan.secrets.len()).filter(|secret| self.plan.belongs(*secret, picks));
+        wanted.filter_map(|secret| Some((secret, since(&secret)?))).collect()
     }
 
     fn begin(&mut self, source: Source) {

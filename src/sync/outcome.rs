@@ -40,7 +40,7 @@ impl Syncer {
                     let memory = self.memory.entry(key.clone()).or_default();
                     memory.applied = Some(observed.resource_version.clone());
                     memory.confirmed_at = Some(self.setting.clock.now());
-                    self.celebrate(key, namespace, &observed.uid);
+                    self.celebrate(key, *place, namespace, &observed.uid);
                     self.see_secret(*place, Arc::clone(namespace), observed);
                 }
                 Ok(())
@@ -80,8 +80,8 @@ impl Syncer {
     }
 
     /// A Secret is as it should be: for the first time, or again.
-    fn celebrate(&mut self, key: &Key, namespace: &Arc<str>, uid: &str) {
-        if let Some(since) = self.namespaces.get_mut(namespace).and_then(|place| place.new_since.take()) {
+    fn celebrate(&mut self, key: &Key, secret: usize, namespace: &Arc<str>, uid: &str) {
+        if let Some(since) = self.namespaces.get_mut(namespace).and_then(|place| place.awaited.remove(&secret)) {
             self.reports.metrics.covered(now() - since);
         }
         if let Some(Strange { since, by }) = self.memory.get_mut(key).and_then(|memory| memory.strange.take()) {
