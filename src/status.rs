@@ -33,6 +33,8 @@ pub struct Status {
     pub registries: Vec<RegistryStatus>,
     /// One per Secret name, in their order.
     pub secrets: Vec<SecretStatus>,
+    /// One per ServiceAccount name, in their order.
+    pub service_accounts: Vec<ServiceAccountStatus>,
     /// The namespaces that get Secrets, those with problems first; see [`NAMESPACES_SHOWN`].
     pub namespaces: Vec<NamespaceStatus>,
     /// How many namespaces get Secrets, shown or not.
@@ -194,18 +196,71 @@ pub struct SecretStatus {
     pub name: String,
     /// The registries whose credentials belong into it.
     pub registries: Vec<RegistryName>,
-    /// Copies that are as they should be.
-    pub in_sync: usize,
-    /// Copies that wait for a credential.
-    pub waiting: usize,
-    /// Copies that are left to somebody else.
-    pub refused: usize,
-    /// Copies whose last write failed.
-    pub failing: usize,
+    /// How its copies stand.
+    #[serde(flatten)]
+    pub copies: Counts,
     /// The earliest expiry that any copy has at the API server; `null`: none expires, or there is none.
     pub lowest_expires_at: Option<Timestamp>,
     /// Of each copy in sync the API server has confirmed its last write; the oldest of these instants.
     pub last_synced_at: Option<Timestamp>,
+}
+
+/// All ServiceAccounts of one name that name a Secret, or should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAccountStatus {
+    /// Its name.
+    pub name: String,
+    /// How they stand.
+    #[serde(flatten)]
+    pub copies: Counts,
+}
+
+/// Objects of one name, counted by how they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Those that are as they should be.
+    pub in_sync: usize,
+    /// Those that wait for a credential.
+    pub waiting: usize,
+    /// Those that are left to somebody else.
+    pub refused: usize,
+    /// Those whose last write failed.
+    pub failing: usize,
+    /// Those that should be gone, and may not be removed.
+    pub left_over: usize,
+}
+
+impl Counts {
+    /// How many stand so.
+    #[must_use]
+    pub const fn of(&self, state: CopyState) -> usize {
+        match state {
+            CopyState::InSync => self.in_sync,
+            CopyState::Waiting => self.waiting,
+            CopyState::Refused => self.refused,
+            CopyState::Failing => self.failing,
+            CopyState::LeftOver => self.left_over,
+        }
+    }
+
+    /// One more stands so.
+    pub const fn add(&mut self, state: CopyState) {
+        match state {
+            CopyState::InSync => self.in_sync += 1,
+            CopyState::Waiting => self.waiting += 1,
+            CopyState::Refused => self.refused += 1,
+            CopyState::Failing => self.failing += 1,
+            CopyState::LeftOver => self.left_over += 1,
+        }
+    }
+
+    /// How many there should be.
+    #[must_use]
+    pub const fn wanted(&self) -> usize {
+        self.in_sync + self.waiting + self.refused + self.failing
+    }
 }
 
 /// One namespace.
@@ -216,9 +271,11 @@ pub struct NamespaceStatus {
     pub name: String,
     /// Its Secrets, in the order of their names.
     pub secrets: Vec<CopyStatus>,
+    /// Its ServiceAccounts that name a Secret, or should, in the order of their names.
+    pub service_accounts: Vec<CopyStatus>,
 }
 
-/// One Secret in one namespace.
+/// One Secret or ServiceAccount in one namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CopyStatus {
@@ -226,13 +283,13 @@ pub struct CopyStatus {
     pub name: String,
     /// How it stands.
     pub state: CopyState,
-    /// When the first credential in it expires, as the API server last showed it.
+    /// When the first credential in it expires, as the API server last showed it; of a ServiceAccount always `null`.
     pub expires_at: Option<Timestamp>,
     /// Why it is not as it should be, and what to do.
     pub problem: Option<String>,
 }
 
-/// How a Secret in a namespace stands.
+/// How a Secret or ServiceAccount in a namespace stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CopyState {
@@ -244,11 +301,13 @@ pub enum CopyState {
     Refused,
     /// The last write failed; it is tried again.
     Failing,
+    /// Nothing in the configuration names it any more, and it may not be removed.
+    LeftOver,
 }
 
 impl CopyState {
     /// All of them, for labels that exist from the start.
-    pub const ALL: [Self; 4] = [Self::InSync, Self::Waiting, Self::Refused, Self::Failing];
+    pub const ALL: [Self; 5] = [Self::InSync, Self::Waiting, Self::Refused, Self::Failing, Self::LeftOver];
 
     /// The stable name.
     #[must_use]
@@ -258,6 +317,7 @@ impl CopyState {
             Self::Waiting => "waiting",
             Self::Refused => "refused",
             Self::Failing => "failing",
+            Self::LeftOver => "left_over",
         }
     }
 }

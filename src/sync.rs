@@ -374,7 +374,9 @@ impl Syncer {
     fn delete(&mut self, secret: usize, namespace: &Arc<str>) -> Option<BoxFuture<'static, Done>> {
         let observed = self.secrets[secret].get(namespace)?.clone();
         let name = self.plan.secrets[secret].clone();
-        info!(%namespace, secret = %name, "removing: the namespace is not selected any more");
+        let claimed = self.plan.registries(secret).next().is_some();
+        let why = if claimed { "the namespace is not selected" } else { "no registry has a Secret of this name" };
+        info!(%namespace, secret = %name, why, "removing");
         let (client, namespace) = (self.setting.client.clone(), Arc::clone(namespace));
         Some(Box::pin(async move { Done::Deleted(apply::delete(client, &namespace, &name, &observed).await) }))
     }

@@ -4,6 +4,7 @@
 //! credentials, their copies in the cluster. Every text goes through the template's escaping, and colour never says
 //! anything that words do not.
 
+mod accounts;
 mod concerns;
 mod configuration;
 mod head;
@@ -94,6 +95,7 @@ pub fn render(status: &Status, view: &View) -> String {
                     (pulls::section(status))
                     (registries::section(status))
                     (secrets::section(status))
+                    (accounts::section(status))
                     (namespaces::section(status, view))
                 }
                 (foot(status, view))

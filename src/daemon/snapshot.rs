@@ -81,6 +81,7 @@ impl Sources {
             configuration: ConfigurationStatus::clone(&self.configuration.borrow()),
             registries: self.shown.borrow().iter().map(registry).collect(),
             secrets: summary.board.secrets.clone(),
+            service_accounts: summary.board.service_accounts.clone(),
             namespaces: summary.board.namespaces.clone(),
             namespaces_total: summary.board.namespaces_total,
             pull_failures: self.pulls.borrow().as_deref().map(pulls::causes::status),

@@ -93,12 +93,19 @@ pub const CODES: &[&str] = &[
 /// How asking to delete a pod can end.
 pub const RECOVERIES: [&str; 4] = ["deleted", "conflict", "forbidden", "failed"];
 
-const STATES: [&str; 4] =
-    [CopyState::ALL[0].as_str(), CopyState::ALL[1].as_str(), CopyState::ALL[2].as_str(), CopyState::ALL[3].as_str()];
+const STATES: [&str; 5] = [
+    CopyState::ALL[0].as_str(),
+    CopyState::ALL[1].as_str(),
+    CopyState::ALL[2].as_str(),
+    CopyState::ALL[3].as_str(),
+    CopyState::ALL[4].as_str(),
+];
 
 const REGISTRY: Label = Label { name: "registry", values: Values::Each("registry") };
 const PROVIDER: Label = Label { name: "provider", values: Values::OneOf(&["acr", "docker-hub", "ecr", "ecr-public"]) };
 const SECRET: Label = Label { name: "secret", values: Values::Each("Secret name") };
+const SERVICE_ACCOUNT: Label = Label { name: "service_account", values: Values::Each("ServiceAccount name") };
+const STATE: Label = Label { name: "state", values: Values::OneOf(&STATES) };
 const LOOP: Label = Label { name: "loop", values: Values::Each("loop") };
 const WATCH: Label = Label { name: "watch", values: Values::Each("watch") };
 
@@ -147,8 +154,10 @@ catalogue! {
             "The earliest expiry of all copies as the API server shows them; +Inf if none expires, 0 while there is none";
         SECRET_LAST_SYNC: Gauge "pullmint_secret_last_sync_timestamp_seconds" [SECRET]
             "When the API server confirmed the last write of a copy in sync, the oldest of all copies; 0 while there is none";
-        SECRETS: Gauge "pullmint_secrets" [SECRET, Label { name: "state", values: Values::OneOf(&STATES) }]
-            "Copies of the Secret, one per selected namespace, by how they stand";
+        SECRETS: Gauge "pullmint_secrets" [SECRET, STATE]
+            "Copies of the Secret, one per selected namespace and those that should be gone, by how they stand";
+        SERVICE_ACCOUNTS: Gauge "pullmint_service_accounts" [SERVICE_ACCOUNT, STATE]
+            "ServiceAccounts that name a Secret or should, one per namespace that has it, by how they stand";
         VERDICTS_REACHED: Counter "pullmint_verdicts_total"
             [Label { name: "verdict", values: Values::OneOf(&VERDICTS) }]
             "Decisions about a copy of a Secret; those to write over it say why";

@@ -9,7 +9,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::metrics::catalogue::{self, CODES, Family, Labels};
-use crate::status::{CopyState, LoopStatus, PullFailuresStatus, RegistryStatus, Role, SecretStatus, Status};
+use crate::status::{
+    CopyState, Counts, LoopStatus, PullFailuresStatus, RegistryStatus, Role, SecretStatus, ServiceAccountStatus, Status,
+};
 
 /// A watch is a loop whose name begins so.
 const WATCH: &str = "watch ";
@@ -17,6 +19,7 @@ const WATCH: &str = "watch ";
 pub(super) fn register(registry: &mut Registry, status: &Status) {
     credentials(registry, &status.registries);
     secrets(registry, &status.secrets);
+    service_accounts(registry, &status.service_accounts);
     pulls(registry, status.pull_failures.as_ref());
     loops(registry, &status.loops);
     let configuration = &status.configuration;
@@ -51,25 +54,21 @@ fn credentials(registry: &mut Registry, all: &[RegistryStatus]) {
 
 fn secrets(registry: &mut Registry, all: &[SecretStatus]) {
     let expiry = |one: &SecretStatus| {
-        let without_end = if one.in_sync > 0 { f64::INFINITY } else { 0.0 };
+        let without_end = if one.copies.in_sync > 0 { f64::INFINITY } else { 0.0 };
         one.lowest_expires_at.map_or(without_end, seconds)
     };
     gauges(registry, &catalogue::SECRET_EXPIRY, all.iter().map(|one| ([one.name.as_str()], expiry(one))));
     let last_sync = all.iter().map(|one| ([one.name.as_str()], one.last_synced_at.map_or(0.0, seconds)));
     gauges(registry, &catalogue::SECRET_LAST_SYNC, last_sync);
-    let states = all
-        .iter()
-        .flat_map(|one| CopyState::ALL.map(|state| ([one.name.as_str(), state.as_str()], copies(one, state) as f64)));
-    gauges(registry, &catalogue::SECRETS, states);
+    gauges(registry, &catalogue::SECRETS, all.iter().flat_map(|one| by_state(&one.name, one.copies)));
 }
 
-fn copies(secret: &SecretStatus, state: CopyState) -> usize {
-    match state {
-        CopyState::InSync => secret.in_sync,
-        CopyState::Waiting => secret.waiting,
-        CopyState::Refused => secret.refused,
-        CopyState::Failing => secret.failing,
-    }
+fn service_accounts(registry: &mut Registry, all: &[ServiceAccountStatus]) {
+    gauges(registry, &catalogue::SERVICE_ACCOUNTS, all.iter().flat_map(|one| by_state(&one.name, one.copies)));
+}
+
+fn by_state(name: &str, copies: Counts) -> [([&str; 2], f64); 5] {
+    CopyState::ALL.map(|state| ([name, state.as_str()], copies.of(state) as f64))
 }
 
 fn pulls(registry: &mut Registry, failures: Option<&PullFailuresStatus>) {

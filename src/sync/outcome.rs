@@ -21,6 +21,13 @@ const UNCHANGEABLE: &str =
 
 const FORBIDDEN: &str = "grant what `pullmint rbac` prints, and see whether an admission policy objects";
 
+const RETIRED_SECRET: &str = "no registry has a Secret of this name any more, and the roles no longer allow to delete \
+    it: name it under `rbac.retiredSecrets` of the chart, or let the role have `delete` on it, until it is gone";
+
+const RETIRED_ACCOUNT: &str = "no registry names this ServiceAccount any more, and the roles no longer allow to take the \
+    pull Secret off it: name it under `rbac.retiredServiceAccounts` of the chart, or let the role have `patch` on it, \
+    until that is done";
+
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 
 /// While there is no API server: it may be back any moment, and then everything waits for this.
@@ -92,6 +99,17 @@ impl Syncer {
         }
     }
 
+    /// What to do about an object that nothing in the configuration names any more; of others nothing.
+    fn retired(&self, key: &Key) -> Option<&'static str> {
+        match key {
+            Key::Secret(place, _) => self.plan.registries(*place).next().is_none().then_some(RETIRED_SECRET),
+            Key::Account(place, _) => {
+                let claimed = self.plan.claimed_accounts().any(|name| *name == self.plan.accounts[*place]);
+                (!claimed).then_some(RETIRED_ACCOUNT)
+            }
+        }
+    }
+
     fn set_back(&mut self, key: &Key, setback: Setback) {
         let memory = self.memory.entry(key.clone()).or_default();
         memory.setbacks = memory.setbacks.saturating_add(1);
@@ -145,6 +163,11 @@ impl Syncer {
                 return;
             }
             Setback::Forbidden(error) => {
+                if let Some(remedy) = self.retired(key) {
+                    self.set_state(key, Some(State::LeftOver(format!("{error}; {remedy}"))));
+                    self.queue.push_later(key.clone(), LONGEST_BACK_OFF);
+                    return;
+                }
                 warn!(object = %name, error, remedy = FORBIDDEN, "may not write");
                 self.set_state(key, Some(State::Failing(format!("{error}; {FORBIDDEN}"))));
             }

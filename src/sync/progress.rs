@@ -26,8 +26,10 @@ impl Syncer {
         };
         let memory = self.memory.entry(key.clone()).or_default();
         if memory.state.as_ref() != Some(&state) {
-            if let State::Refused(why) = &state {
-                self.note_refusal(key, why);
+            match &state {
+                State::Refused(why) => self.note_refusal(key, why),
+                State::LeftOver(why) => warn!(object = %self.name_of(key), why, "left over"),
+                State::InSync | State::Waiting(_) | State::Failing(_) => {}
             }
             let memory = self.memory.entry(key.clone()).or_default();
             let before = memory.state.replace(state.clone());
@@ -135,9 +137,9 @@ impl Syncer {
             news
         });
         if self.announced != Some(self.writes) {
-            let Summary { in_sync, waiting, refused, failing, .. } = *self.reports.summary.borrow();
+            let Summary { in_sync, waiting, refused, failing, left_over, .. } = *self.reports.summary.borrow();
             let writes = self.writes - self.announced.unwrap_or_default();
-            info!(writes, in_sync, waiting, refused, failing, "all is written");
+            info!(writes, in_sync, waiting, refused, failing, left_over, "all is written");
             self.announced = Some(self.writes);
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::status::{NamespaceStatus, SecretStatus};
+use crate::status::{CopyState, NamespaceStatus, SecretStatus, ServiceAccountStatus};
 
 /// Which object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,8 @@ pub enum State {
     Refused(String),
     /// The last write failed; it is tried again.
     Failing(String),
+    /// No configuration names it any more, and it may not be removed.
+    LeftOver(String),
 }
 
 /// All of it, counted.
@@ -53,6 +55,8 @@ pub struct Summary {
     pub refused: usize,
     /// Objects whose last write failed.
     pub failing: usize,
+    /// Objects that should be gone, and may not be removed.
+    pub left_over: usize,
     /// Writes since the start that changed something.
     pub writes: u64,
     /// The objects that are not as they should be, and why; [`PROBLEMS_SHOWN`] at most.
@@ -66,9 +70,11 @@ pub struct Summary {
 pub struct Board {
     /// One per Secret name, in their order.
     pub secrets: Vec<SecretStatus>,
-    /// The namespaces that get Secrets, those with problems first; [`NAMESPACES_SHOWN`](crate::status::NAMESPACES_SHOWN) at most.
+    /// One per ServiceAccount name, in their order.
+    pub service_accounts: Vec<ServiceAccountStatus>,
+    /// The namespaces that have any of them, those with problems first; [`NAMESPACES_SHOWN`](crate::status::NAMESPACES_SHOWN) at most.
     pub namespaces: Vec<NamespaceStatus>,
-    /// How many namespaces get Secrets, shown or not.
+    /// How many namespaces have any of them, shown or not.
     pub namespaces_total: usize,
 }
 
@@ -97,6 +103,7 @@ impl Summary {
     fn counter(&mut self, state: &State) -> &mut usize {
         match state {
             State::Failing(_) => &mut self.failing,
+            State::LeftOver(_) => &mut self.left_over,
             State::InSync => &mut self.in_sync,
             State::Refused(_) => &mut self.refused,
             State::Waiting(_) => &mut self.waiting,
@@ -105,10 +112,22 @@ impl Summary {
 }
 
 impl State {
-    fn problem(&self) -> Option<&str> {
+    /// Why it is not as it should be, and what to do.
+    pub(super) fn problem(&self) -> Option<&str> {
         match self {
             Self::InSync => None,
-            Self::Failing(why) | Self::Refused(why) | Self::Waiting(why) => Some(why),
+            Self::Failing(why) | Self::LeftOver(why) | Self::Refused(why) | Self::Waiting(why) => Some(why),
+        }
+    }
+
+    /// The state without the words.
+    pub(super) const fn kind(&self) -> CopyState {
+        match self {
+            Self::InSync => CopyState::InSync,
+            Self::Waiting(_) => CopyState::Waiting,
+            Self::Refused(_) => CopyState::Refused,
+            Self::Failing(_) => CopyState::Failing,
+            Self::LeftOver(_) => CopyState::LeftOver,
         }
     }
 }

@@ -4,9 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 use pullmint::provider::Reason;
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
-    AttemptStatus, ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, CredentialStatus, FailureStatus,
-    LeadershipStatus, LoopStatus, NamespaceStatus, PullCauseStatus, PullFailuresStatus, RateLimitStatus,
-    RegistryStatus, Role, SecretStatus, Status,
+    AttemptStatus, ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, Counts, CredentialStatus,
+    FailureStatus, LeadershipStatus, LoopStatus, NamespaceStatus, PullCauseStatus, PullFailuresStatus, RateLimitStatus,
+    RegistryStatus, Role, SecretStatus, ServiceAccountStatus, Status,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -45,6 +45,7 @@ pub(crate) fn healthy() -> Status {
         configuration: ConfigurationStatus { loaded_at: ago(2_000), read_at: ago(2_000), problems: Vec::new() },
         registries,
         secrets,
+        service_accounts: vec![ServiceAccountStatus { name: "default".to_owned(), copies: Counts::default() }],
         namespaces: Vec::new(),
         namespaces_total: 0,
         pull_failures: None,
@@ -89,10 +90,7 @@ fn secret(registry: &RegistryStatus) -> SecretStatus {
     SecretStatus {
         name: registry.secret.clone(),
         registries: vec![registry.name.clone()],
-        in_sync: 0,
-        waiting: 0,
-        refused: 0,
-        failing: 0,
+        copies: Counts::default(),
         lowest_expires_at: credential.and_then(|credential| credential.expires_at),
         last_synced_at: credential.map(|credential| credential.issued_at),
     }
@@ -100,6 +98,10 @@ fn secret(registry: &RegistryStatus) -> SecretStatus {
 
 fn turning(name: &str) -> LoopStatus {
     LoopStatus { name: name.to_owned(), last_beat_at: NOW, limit_seconds: 60 }
+}
+
+fn account(name: &str, state: CopyState, problem: Option<&str>) -> CopyStatus {
+    CopyStatus { name: name.to_owned(), state, expires_at: None, problem: problem.map(str::to_owned) }
 }
 
 /// Adds namespaces that hold every Secret.
@@ -112,10 +114,12 @@ fn people(status: &mut Status, names: &[&str]) {
             problem: None,
         };
         let secrets = status.secrets.iter().map(copy).collect();
-        status.namespaces.push(NamespaceStatus { name: (*name).to_owned(), secrets });
+        let service_accounts = vec![account("default", CopyState::InSync, None)];
+        status.namespaces.push(NamespaceStatus { name: (*name).to_owned(), secrets, service_accounts });
     }
     status.namespaces_total += names.len();
-    status.secrets.iter_mut().for_each(|secret| secret.in_sync += names.len());
+    status.secrets.iter_mut().for_each(|secret| secret.copies.in_sync += names.len());
+    status.service_accounts.iter_mut().for_each(|account| account.copies.in_sync += names.len());
 }
 
 /// As bad as it gets: one registry renews no more, one has expired, one never had a credential; files are wrong, a
@@ -172,10 +176,14 @@ pub(crate) fn failing() -> Status {
         namespace.secrets[2].expires_at = Some(ago(45));
     }
     let secrets = &mut status.secrets;
-    (secrets[0].in_sync, secrets[0].refused) = (5, 1);
-    (secrets[2].in_sync, secrets[2].failing, secrets[2].lowest_expires_at) = (5, 1, Some(ago(45)));
-    (secrets[3].in_sync, secrets[3].waiting, secrets[3].lowest_expires_at, secrets[3].last_synced_at) =
-        (0, 6, None, None);
+    secrets[0].copies = Counts { in_sync: 5, refused: 1, ..Counts::default() };
+    secrets[2].copies = Counts { in_sync: 5, failing: 1, ..Counts::default() };
+    secrets[3].copies = Counts { waiting: 6, ..Counts::default() };
+    (secrets[2].lowest_expires_at, secrets[3].lowest_expires_at) = (Some(ago(45)), None);
+    secrets[3].last_synced_at = None;
+    status.service_accounts[0].copies = Counts { in_sync: 5, failing: 1, ..Counts::default() };
+    let forbidden = "serviceaccounts \"default\" is forbidden; grant what `pullmint rbac` prints";
+    status.namespaces[1].service_accounts = vec![account("default", CopyState::Failing, Some(forbidden))];
     status.configuration.read_at = ago(8);
     status.configuration.problems.push(ConfigurationProblem {
         file: "/etc/pullmint/docker-hub.toml".to_owned(),
@@ -239,6 +247,7 @@ pub(crate) fn standby() -> Status {
         registry.attempts.clear();
     }
     (status.secrets, status.namespaces, status.namespaces_total) = (Vec::new(), Vec::new(), 0);
+    status.service_accounts.clear();
     status
 }
 
@@ -248,6 +257,7 @@ pub(crate) fn large() -> Status {
     let names: Vec<String> = (0..194).map(|number| format!("team-{number:03}")).collect();
     people(&mut status, &names.iter().map(String::as_str).collect::<Vec<_>>());
     status.namespaces_total = 1_000;
-    status.secrets.iter_mut().for_each(|secret| secret.in_sync = 1_000);
+    status.secrets.iter_mut().for_each(|secret| secret.copies.in_sync = 1_000);
+    status.service_accounts.iter_mut().for_each(|account| account.copies.in_sync = 1_000);
     status
 }

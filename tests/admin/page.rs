@@ -48,6 +48,22 @@ fn when_all_is_well_it_says_so_and_shows_each_life() {
 }
 
 #[test]
+fn what_is_left_over_is_told_apart_from_what_fails() {
+    let mut status = healthy();
+    status.secrets[1].copies = Counts { left_over: 2, ..Counts::default() };
+    status.namespaces[0].secrets[1].state = CopyState::LeftOver;
+    status.namespaces[0].secrets[1].problem = Some("let the roles allow it".to_owned());
+    assert_says(
+        &status,
+        &[
+            "18 of 18 Secrets in sync.",
+            "2 Secrets left over: not wanted, and not to be removed",
+            "let the roles allow it",
+        ],
+    );
+}
+
+#[test]
 fn a_file_that_others_write_is_looked_at_and_not_renewed() {
     let mut status = healthy();
     status.registries[1].polled = true;
@@ -60,13 +76,15 @@ fn when_things_fail_each_is_told_with_its_cause_and_remedy() {
     assert_says(
         &failing(),
         &[
-            "7 things need attention",
+            "8 things need attention",
             "acr: still valid, but renewal fails",
             "ecr: expired",
             "ecr-public: no credential",
             "watch namespaces stands still; its last sign of life was 7 min ago",
             "1 Secret cannot be written",
             "1 Secret left alone: somebody else's",
+            "1 ServiceAccount cannot be patched",
+            "ServiceAccount default : serviceaccounts \"default\" is forbidden",
             "1 problem in the configuration; the last good one stays in force",
             "/etc/pullmint/docker-hub.toml:6:12",
             "What to do: as 0 */6 * * * : every six hours, in UTC",
@@ -173,9 +191,12 @@ pub(crate) fn hostile() -> Status {
     for secret in &mut status.secrets {
         (secret.name, secret.registries) = (text(), vec![RegistryName::new(HOSTILE)]);
     }
+    for account in &mut status.service_accounts {
+        account.name = text();
+    }
     for namespace in &mut status.namespaces {
         namespace.name = text();
-        for copy in &mut namespace.secrets {
+        for copy in namespace.secrets.iter_mut().chain(&mut namespace.service_accounts) {
             (copy.name, copy.problem) = (text(), Some(text()));
         }
     }

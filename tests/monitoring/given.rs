@@ -7,9 +7,9 @@ use pullmint::metrics::Metrics;
 use pullmint::provider::Reason;
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
-    ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, CredentialStatus, FailureStatus,
+    ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, Counts, CredentialStatus, FailureStatus,
     LeadershipStatus, LoopStatus, NamespaceStatus, PullFailuresStatus, RateLimitStatus, RegistryStatus, Role,
-    SecretStatus, Status,
+    SecretStatus, ServiceAccountStatus, Status,
 };
 
 pub(crate) const NOON: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -40,6 +40,7 @@ pub(crate) fn healthy(now: Timestamp) -> Status {
             secret("pullmint-ecr", Some(now + HOUR * 11), now),
             secret("pullmint-hub", None, now),
         ],
+        service_accounts: vec![account("default", FIVE)],
         namespaces: Vec::new(),
         namespaces_total: 5,
         pull_failures: None,
@@ -81,20 +82,25 @@ pub(crate) fn troubled(now: Timestamp) -> Status {
     ]);
     let mut secrets = well.secrets.clone();
     secrets.extend([
-        SecretStatus { failing: 2, ..secret("pullmint-expired", Some(now - HOUR), now) },
-        SecretStatus { refused: 1, ..secret("pullmint-foreign", None, now) },
-        SecretStatus { in_sync: 0, waiting: 5, last_synced_at: None, ..secret("pullmint-missing", None, now) },
+        with(Counts { failing: 2, ..FIVE }, secret("pullmint-expired", Some(now - HOUR), now)),
+        with(Counts { refused: 1, ..FIVE }, secret("pullmint-foreign", None, now)),
+        SecretStatus {
+            last_synced_at: None,
+            ..with(Counts { waiting: 5, ..Counts::default() }, secret("pullmint-missing", None, now))
+        },
     ]);
     Status {
         configuration: ConfigurationStatus { problems: vec![problem], ..well.configuration.clone() },
         registries,
         secrets,
+        service_accounts: vec![account("default", Counts { failing: 1, ..FIVE })],
         namespaces: vec![NamespaceStatus {
             name: "team-1".into(),
             secrets: vec![
                 copy("pullmint-expired", CopyState::Failing, Some(now - HOUR)),
                 copy("pullmint-foreign", CopyState::Refused, None),
             ],
+            service_accounts: vec![copy("default", CopyState::Failing, None)],
         }],
         pull_failures: Some(PullFailuresStatus {
             counts: [("PM103".to_owned(), 34), ("PM302".to_owned(), 2)].into(),
@@ -143,13 +149,21 @@ pub(crate) fn secret(name: &str, lowest_expires_at: Option<Timestamp>, now: Time
     SecretStatus {
         name: name.into(),
         registries: Vec::new(),
-        in_sync: 5,
-        waiting: 0,
-        refused: 0,
-        failing: 0,
+        copies: FIVE,
         lowest_expires_at,
         last_synced_at: Some(now - HOUR),
     }
+}
+
+/// In each namespace one, and all as they should be.
+const FIVE: Counts = Counts { in_sync: 5, waiting: 0, refused: 0, failing: 0, left_over: 0 };
+
+fn with(copies: Counts, secret: SecretStatus) -> SecretStatus {
+    SecretStatus { copies, ..secret }
+}
+
+fn account(name: &str, copies: Counts) -> ServiceAccountStatus {
+    ServiceAccountStatus { name: name.into(), copies }
 }
 
 pub(crate) fn heard(name: &str, last_beat_at: Timestamp, limit_seconds: u64) -> LoopStatus {

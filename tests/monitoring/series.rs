@@ -9,7 +9,7 @@ use pullmint::metrics::Metrics;
 use pullmint::metrics::catalogue::{CATALOGUE, CODES, Kind, VERDICTS, VERIFICATIONS, Values};
 use pullmint::provider::Reason;
 use pullmint::registry::RegistryName;
-use pullmint::status::{Role, SecretStatus, Status};
+use pullmint::status::{Counts, Role, SecretStatus, ServiceAccountStatus, Status};
 use pullmint::sync::decide::{Verdict, Why};
 use pullmint::why::catalogue::entries;
 
@@ -156,7 +156,8 @@ fn the_present_state_is_the_statuss() {
     assert_eq!(told.by("pullmint_credential_verified", "registry")["missing"], 0.0);
     assert_eq!(told.by("pullmint_registry_rate_limit_remaining", "registry")["used-up"], 3.0);
     let states: BTreeSet<_> = told.by("pullmint_secrets", "state").into_keys().collect();
-    assert_eq!(states.len(), 4);
+    assert_eq!(states.len(), 5);
+    assert_eq!(told.by("pullmint_service_accounts", "state")["failing"], 1.0);
     assert_eq!(told.by("pullmint_loop_heartbeat_limit_seconds", "loop"), BTreeMap::from([("syncer".to_owned(), 60.0)]));
     let watches = told.by("pullmint_watch_activity_limit_seconds", "watch");
     assert_eq!(watches, BTreeMap::from([("namespaces".to_owned(), 300.0)]));
@@ -256,15 +257,18 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_numbers_they_are_read_back(copies in any::<[u16; 4]>(), limit in any::<u64>(), at in 0_i64..253_402_207_200) {
+    fn whatever_the_numbers_they_are_read_back(copies in any::<[u16; 5]>(), limit in any::<u64>(), at in 0_i64..253_402_207_200) {
         let mut status = given::healthy(NOON);
-        let [in_sync, waiting, refused, failing] = copies.map(usize::from);
+        let [in_sync, waiting, refused, failing, left_over] = copies.map(usize::from);
+        let counts = Counts { in_sync, waiting, refused, failing, left_over };
         let at = jiff::Timestamp::from_second(at).expect("an instant");
-        status.secrets = vec![SecretStatus { in_sync, waiting, refused, failing, ..given::secret("one", Some(at), NOON) }];
+        status.secrets = vec![SecretStatus { copies: counts, ..given::secret("one", Some(at), NOON) }];
+        status.service_accounts = vec![ServiceAccountStatus { name: "default".into(), copies: counts }];
         status.loops = vec![given::heard("syncer", at, limit)];
         let told = at_first(&status);
         let states = told.by("pullmint_secrets", "state");
         prop_assert_eq!(states.values().sum::<f64>(), copies.into_iter().map(f64::from).sum::<f64>());
+        prop_assert_eq!(states, told.by("pullmint_service_accounts", "state"));
         prop_assert_eq!(told.only("pullmint_secret_expiry_timestamp_seconds"), at.as_second() as f64);
         prop_assert_eq!(told.only("pullmint_loop_heartbeat_limit_seconds"), limit as f64);
     }

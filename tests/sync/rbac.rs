@@ -7,6 +7,7 @@ use kube::api::{Api, ListParams, ObjectMeta, PostParams};
 use pullmint::config::settings::{EcrPublic, NamespaceSelection, ProviderSettings, Registry, Renewal, Settings};
 use pullmint::rbac::{Roles, roles};
 use pullmint::registry::RegistryName;
+use pullmint::status::{Counts, ServiceAccountStatus};
 use serde_json::json;
 use tracing::instrument::WithSubscriber;
 use world::Log;
@@ -128,6 +129,71 @@ async fn no_other_secret_can_be_read_or_written_under_these_roles() {
         let forbidden = matches!(&refusal, Err(kube::Error::Api(status)) if status.is_forbidden());
         assert!(forbidden, "request {number}: {refusal:?}");
     }
+}
+
+#[tokio::test]
+async fn service_accounts_that_may_not_be_patched_are_on_the_board() {
+    let bed = Bed::new().await;
+    let names = bed.namespaces("unpatched", 2).await;
+    let accounts = Api::<ServiceAccount>::namespaced(bed.client.clone(), &names[1]);
+    accounts.create(&PostParams::default(), &account("unpatched-sa")).await.expect("a ServiceAccount");
+    let ecr = Given::new("ecr", "pull-unpatched", "unpatched-*").accounts(&["unpatched-sa"]);
+    ecr.publish("hunter2");
+    let (less, verb, resource) = without(&roles_for(&names[0], "pull-unpatched", &["unpatched-sa"]), 3, 1);
+    assert_eq!((verb.as_str(), resource.as_str()), ("patch", "serviceaccounts"));
+    let syncer = bed.sync_as(bed.client_with(&names[0], &less).await, US, &[&ecr]);
+    let failing = |account: &ServiceAccountStatus| account.copies == Counts { failing: 1, ..Counts::default() };
+    syncer.until(|summary| summary.board.service_accounts.iter().any(failing)).await;
+    let board = syncer.summary().board;
+    let troubled = &board.namespaces[0];
+    assert_eq!(troubled.name, names[1]);
+    let problem = troubled.service_accounts[0].problem.as_deref().expect("a problem");
+    assert!(problem.contains("cannot patch resource") && problem.contains("`pullmint rbac`"), "{problem}");
+}
+
+#[tokio::test]
+async fn what_the_roles_no_longer_allow_to_remove_is_left_over_until_they_do() {
+    let bed = Bed::new().await;
+    let names = bed.namespaces("retired", 2).await;
+    let accounts = Api::<ServiceAccount>::namespaced(bed.client.clone(), &names[0]);
+    accounts.create(&PostParams::default(), &account("retired-sa")).await.expect("a ServiceAccount");
+    let ecr = Given::new("ecr", "pull-retired", "retired-*").accounts(&["retired-sa"]);
+    ecr.publish("hunter2");
+    let wide = roles_for(&names[0], "pull-retired", &["retired-sa"]);
+    let client = bed.client_with(&names[0], &wide).await;
+    let log = Log::default();
+    let running = async { bed.sync_as(client.clone(), US, &[&ecr]) };
+    let syncer = running.with_subscriber(subscriber(&log)).await;
+    syncer.until(|summary| summary.settled && summary.in_sync == 3).await;
+
+    // As an upgrade of the chart does it: the names go from the roles, and then from the configuration.
+    let mut narrow = wide.clone();
+    narrow.cluster_role.rules.as_mut().expect("rules").truncate(2);
+    bed.client_with(&names[0], &narrow).await;
+    let named = ListParams::default().fields("metadata.name=pull-retired");
+    let may_list = async || Api::<Secret>::all(client.clone()).list_metadata(&named).await.is_ok();
+    until("the narrower roles", async || (!may_list().await).then_some(())).await;
+    syncer.assign(&[]);
+    syncer.until(|summary| summary.settled && summary.left_over == 3 && summary.failing == 0).await;
+    syncer.until_problem(&names[1], "pull-retired", "rbac.retiredSecrets").await;
+    let text = log.text();
+    let told = |words: &str| text.lines().filter(|line| line.contains(words)).collect::<Vec<_>>();
+    let removing = told("removing");
+    let truth = "no registry has a Secret of this name";
+    assert!(removing.len() == 2 && removing.iter().all(|line| line.contains(truth)), "{text}");
+    let left = told("left over");
+    assert!(left.len() == 3 && left.iter().all(|line| !line.contains("`pullmint rbac`")), "{text}");
+    let secret = syncer.summary().board.secrets[0].clone();
+    assert_eq!(secret.copies, Counts { left_over: 2, ..Counts::default() });
+    assert_eq!(secret.lowest_expires_at, None, "nobody is to be alarmed when it expires");
+
+    bed.client_with(&names[0], &wide).await;
+    until("the wider roles", async || may_list().await.then_some(())).await;
+    syncer.assign(&[]);
+    for name in &names {
+        bed.until_no_secret(name, "pull-retired").await;
+    }
+    syncer.until(|summary| summary.settled && summary.left_over == 0).await;
 }
 
 /// Takes one verb from one rule of the ClusterRole.

@@ -3,7 +3,7 @@
 use super::tone::Tone;
 use super::words::{count, relative};
 use super::{loops, pulls, registries};
-use crate::status::Status;
+use crate::status::{CopyState, Status};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +30,19 @@ pub(super) fn of(status: &Status) -> Vec<Concern> {
         let since = relative(status.now, late.last_beat_at);
         add(Tone::Bad, "loops", format!("{} stands still; its last sign of life was {since}", late.name));
     }
-    let failing: usize = status.secrets.iter().map(|secret| secret.failing).sum();
-    let refused: usize = status.secrets.iter().map(|secret| secret.refused).sum();
-    let copies = [(failing, Tone::Bad, "cannot be written"), (refused, Tone::Warn, "left alone: somebody else's")];
-    for (copies, tone, is) in copies {
+    let secrets = |state| status.secrets.iter().map(|secret| secret.copies.of(state)).sum();
+    let accounts = |state| status.service_accounts.iter().map(|account| account.copies.of(state)).sum();
+    let copies: [(usize, &str, Tone, &str); 6] = [
+        (secrets(CopyState::Failing), "Secret", Tone::Bad, "cannot be written"),
+        (secrets(CopyState::Refused), "Secret", Tone::Warn, "left alone: somebody else's"),
+        (secrets(CopyState::LeftOver), "Secret", Tone::Warn, "left over: not wanted, and not to be removed"),
+        (accounts(CopyState::Failing), "ServiceAccount", Tone::Bad, "cannot be patched"),
+        (accounts(CopyState::Refused), "ServiceAccount", Tone::Bad, "cannot be patched as it is"),
+        (accounts(CopyState::LeftOver), "ServiceAccount", Tone::Warn, "left over: not to be changed back"),
+    ];
+    for (copies, object, tone, is) in copies {
         if copies > 0 {
-            add(tone, "namespaces", format!("{} {is}", count(copies, "Secret")));
+            add(tone, "namespaces", format!("{} {is}", count(copies, object)));
         }
     }
     if let Some((tone, failing)) = status.pull_failures.as_ref().and_then(pulls::tone) {

@@ -81,7 +81,7 @@ fn sentence(status: &Status) -> String {
         }
         Role::Leader => {
             let (in_sync, all) = copies(status);
-            let waiting: usize = status.secrets.iter().map(|secret| secret.waiting).sum();
+            let waiting: usize = status.secrets.iter().map(|secret| secret.copies.waiting).sum();
             let rest =
                 if waiting > 0 { format!(", {} waiting for a credential", number(waiting)) } else { String::new() };
             format!("{} of {} in sync{rest}.", number(in_sync), count(all, "Secret"))
@@ -137,5 +137,5 @@ fn facts(status: &Status) -> Markup {
 /// How many copies of Secrets are as they should be, and how many there are.
 fn copies(status: &Status) -> (usize, usize) {
     let sum = |of: fn(&crate::status::SecretStatus) -> usize| status.secrets.iter().map(of).sum();
-    (sum(|secret| secret.in_sync), sum(|it| it.in_sync + it.waiting + it.refused + it.failing))
+    (sum(|secret| secret.copies.in_sync), sum(|secret| secret.copies.wanted()))
 }

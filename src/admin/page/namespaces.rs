@@ -14,7 +14,8 @@ const OPEN: usize = 12;
 pub(super) fn section(status: &Status, view: &View) -> Markup {
     let sought = view.namespace.as_deref().map(str::trim).filter(|sought| !sought.is_empty());
     let found = status.namespaces.iter().filter(|it| sought.is_none_or(|sought| it.name.contains(sought)));
-    let (problems, well): (Vec<_>, Vec<_>) = found.partition(|it| it.secrets.iter().any(is_problem));
+    let (problems, well): (Vec<_>, Vec<_>) =
+        found.partition(|it| it.secrets.iter().chain(&it.service_accounts).any(is_problem));
     let (open, folded) = well.split_at(if sought.is_some() { well.len() } else { OPEN.min(well.len()) });
     let shown: Vec<_> = problems.iter().chain(open).copied().collect();
     html! {
@@ -40,7 +41,7 @@ pub(super) fn section(status: &Status, view: &View) -> Markup {
 }
 
 fn is_problem(copy: &CopyStatus) -> bool {
-    copy.problem.is_some() || matches!(copy.state, CopyState::Refused | CopyState::Failing)
+    copy.problem.is_some() || matches!(copy.state, CopyState::Refused | CopyState::Failing | CopyState::LeftOver)
 }
 
 fn search(view: &View) -> Markup {
@@ -96,18 +97,27 @@ fn table(status: &Status, namespaces: &[&NamespaceStatus], caption: &str) -> Mar
 
 /// The namespace's row, and one below it for each problem.
 fn rows(namespace: &NamespaceStatus, status: &Status) -> Markup {
-    let problems = namespace.secrets.iter().filter_map(|copy| Some((&copy.name, copy.problem.as_deref()?)));
+    let problems = problems("", &namespace.secrets);
+    let problems = problems.chain(self::problems("ServiceAccount ", &namespace.service_accounts));
     html! {
         tbody {
             tr {
                 th scope="row" { (namespace.name) }
                 @for secret in &status.secrets { td { (cell(namespace, secret, status)) } }
             }
-            @for (secret, problem) in problems {
-                tr.problem { td colspan=(status.secrets.len() + 1) { code { (secret) } ": " (prose(problem)) } }
+            @for (kind, name, problem) in problems {
+                tr.problem { td colspan=(status.secrets.len() + 1) { (kind) code { (name) } ": " (prose(problem)) } }
             }
         }
     }
+}
+
+/// What the matter is, of each copy that has a problem: its kind, its name, the words.
+fn problems<'a>(
+    kind: &'a str,
+    copies: &'a [CopyStatus],
+) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> + use<'a> {
+    copies.iter().filter_map(move |copy| Some((kind, copy.name.as_str(), copy.problem.as_deref()?)))
 }
 
 fn cell(namespace: &NamespaceStatus, secret: &SecretStatus, status: &Status) -> Markup {
@@ -119,6 +129,7 @@ fn cell(namespace: &NamespaceStatus, secret: &SecretStatus, status: &Status) -> 
         CopyState::Waiting => (Tone::Waiting, "waiting"),
         CopyState::Refused => (Tone::Warn, "refused"),
         CopyState::Failing => (Tone::Bad, "failing"),
+        CopyState::LeftOver => (Tone::Warn, "left over"),
     };
     html! {
         (tone.badge(words))

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::tone::Tone;
 use super::words::{moment, number};
-use crate::status::{SecretStatus, Status};
+use crate::status::{Counts, SecretStatus, Status};
 
 /// A row for each Secret.
 pub(super) fn section(status: &Status) -> Markup {
@@ -41,7 +41,7 @@ fn row(secret: &SecretStatus, status: &Status) -> Markup {
         tr {
             th scope="row" { code { (secret.name) } }
             td { (registries.join(", ")) }
-            td { (copies(secret)) }
+            td { (copies(&secret.copies)) }
             td {
                 @match secret.lowest_expires_at {
                     Some(at) => (moment(status.now, at)),
@@ -58,12 +58,14 @@ fn row(secret: &SecretStatus, status: &Status) -> Markup {
     }
 }
 
-fn copies(secret: &SecretStatus) -> Markup {
+/// How many stand how, the worst first.
+pub(super) fn copies(counts: &Counts) -> Markup {
     let kinds = [
-        (Tone::Bad, secret.failing, "failing"),
-        (Tone::Warn, secret.refused, "refused"),
-        (Tone::Waiting, secret.waiting, "waiting"),
-        (Tone::Good, secret.in_sync, "in sync"),
+        (Tone::Bad, counts.failing, "failing"),
+        (Tone::Warn, counts.refused, "refused"),
+        (Tone::Warn, counts.left_over, "left over"),
+        (Tone::Waiting, counts.waiting, "waiting"),
+        (Tone::Good, counts.in_sync, "in sync"),
     ];
     let present = kinds.into_iter().filter(|(_, copies, words)| *copies > 0 || *words == "in sync");
     html! {
