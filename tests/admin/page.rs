@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use pullmint::admin::page::{View, render};
 use pullmint::registry::RegistryName;
-use pullmint::status::{CopyState, Status};
+use pullmint::status::{CopyState, Counts, Status};
 
 use crate::given::{failing, healthy, large, standby, unpullable};
 
