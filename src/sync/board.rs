@@ -10,7 +10,7 @@ use crate::status::{
 };
 use crate::sync::decide::Observed;
 use crate::sync::summary::{Board, State};
-use crate::sync::{Key, Memory, Syncer};
+use crate::sync::{Key, Syncer};
 
 impl Syncer {
     /// Looks at everything once.
@@ -44,19 +44,16 @@ impl Syncer {
     }
 
     fn namespace(&self, name: &Arc<str>) -> NamespaceStatus {
-        let state = |key: &Key| self.memory.get(key).and_then(|memory: &Memory| memory.state.as_ref());
-        let secret = |(place, secret): (usize, &String)| {
-            let state = state(&Key::Secret(place, Arc::clone(name)))?;
+        let state = |key: Key| self.memory.get(&key).and_then(|memory| memory.state.as_ref());
+        let secrets = self.plan.secrets.iter().enumerate().filter_map(|(place, secret)| {
+            let state = state(Key::Secret(place, Arc::clone(name)))?;
             Some(copy(secret, state, self.secrets[place].get(name)))
-        };
-        let account = |(place, account): (usize, &String)| {
-            Some(copy(account, state(&Key::Account(place, Arc::clone(name)))?, None))
-        };
-        NamespaceStatus {
-            name: name.to_string(),
-            secrets: in_order(self.plan.secrets.iter().enumerate().filter_map(secret)),
-            service_accounts: in_order(self.plan.accounts.iter().enumerate().filter_map(account)),
-        }
+        });
+        let accounts = self.plan.accounts.iter().enumerate().filter_map(|(place, account)| {
+            let state = state(Key::Account(place, Arc::clone(name)))?;
+            Some(copy(account, state, None))
+        });
+        NamespaceStatus { name: name.to_string(), secrets: in_order(secrets), service_accounts: in_order(accounts) }
     }
 
     fn secret_without_copies(&self, place: usize) -> SecretStatus {

@@ -54,13 +54,11 @@ impl Syncer {
     /// The Secrets that a namespace that is selected so waits for: what it waited for before, and what came to be wanted.
     fn awaited(&self, name: &str, picks: &Picks) -> BTreeMap<usize, Instant> {
         let known = self.namespaces.get(name);
-        let since = |secret: &usize| match known {
-            Some(known) if known.awaited.contains_key(secret) => known.awaited.get(secret).copied(),
-            Some(known) if self.plan.belongs(*secret, &known.picks) => None,
-            _ => self.namespaces.is_listed().then(now),
-        };
+        let before = |secret| known.and_then(|known| known.awaited.get(&secret).copied());
+        let is_new = |secret| known.is_none_or(|known| !self.plan.belongs(secret, &known.picks));
+        let from_now = |secret| (self.namespaces.is_listed() && is_new(secret)).then(now);
         let wanted = (0..self.plan.secrets.len()).filter(|secret| self.plan.belongs(*secret, picks));
-        wanted.filter_map(|secret| Some((secret, since(&secret)?))).collect()
+        wanted.filter_map(|secret| Some((secret, before(secret).or_else(|| from_now(secret))?))).collect()
     }
 
     fn begin(&mut self, source: Source) {
