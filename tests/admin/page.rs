@@ -55,11 +55,7 @@ fn what_is_left_over_is_told_apart_from_what_fails() {
     status.namespaces[0].secrets[1].problem = Some("let the roles allow it".to_owned());
     assert_says(
         &status,
-        &[
-            "18 of 18 Secrets in sync.",
-            "2 Secrets left over: not wanted, and not to be removed",
-            "let the roles allow it",
-        ],
+        &["18 of 18 Secrets in sync.", "2 Secrets left over: removal is forbidden", "let the roles allow it"],
     );
 }
 

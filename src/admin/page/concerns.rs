@@ -30,15 +30,15 @@ pub(super) fn of(status: &Status) -> Vec<Concern> {
         let since = relative(status.now, late.last_beat_at);
         add(Tone::Bad, "loops", format!("{} stands still; its last sign of life was {since}", late.name));
     }
-    let secrets = |state| status.secrets.iter().map(|secret| secret.copies.of(state)).sum();
-    let accounts = |state| status.service_accounts.iter().map(|account| account.copies.of(state)).sum();
-    let copies: [(usize, &str, Tone, &str); 6] = [
+    let secrets = |state| status.secrets.iter().map(|secret| secret.copies.of(state)).sum::<usize>();
+    let accounts = |state| status.service_accounts.iter().map(|account| account.copies.of(state)).sum::<usize>();
+    let unpatched = accounts(CopyState::Failing) + accounts(CopyState::Refused);
+    let copies = [
         (secrets(CopyState::Failing), "Secret", Tone::Bad, "cannot be written"),
         (secrets(CopyState::Refused), "Secret", Tone::Warn, "left alone: somebody else's"),
-        (secrets(CopyState::LeftOver), "Secret", Tone::Warn, "left over: not wanted, and not to be removed"),
-        (accounts(CopyState::Failing), "ServiceAccount", Tone::Bad, "cannot be patched"),
-        (accounts(CopyState::Refused), "ServiceAccount", Tone::Bad, "cannot be patched as it is"),
-        (accounts(CopyState::LeftOver), "ServiceAccount", Tone::Warn, "left over: not to be changed back"),
+        (secrets(CopyState::LeftOver), "Secret", Tone::Warn, "left over: removal is forbidden"),
+        (unpatched, "ServiceAccount", Tone::Bad, "cannot be patched"),
+        (accounts(CopyState::LeftOver), "ServiceAccount", Tone::Warn, "left over: the change back is forbidden"),
     ];
     for (copies, object, tone, is) in copies {
         if copies > 0 {
