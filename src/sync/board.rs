@@ -16,7 +16,7 @@ impl Syncer {
     /// Looks at everything once.
     pub(super) fn board(&self) -> Board {
         let mut secrets: Vec<_> = (0..self.plan.secrets.len()).map(|place| self.secret_without_copies(place)).collect();
-        let mut accounts: Vec<_> = self.plan.accounts.iter().map(without_copies).collect();
+        let mut accounts: Vec<_> = self.plan.accounts.iter().map(|name| account_without_copies(name)).collect();
         let mut troubled: BTreeMap<&Arc<str>, bool> = BTreeMap::new();
         for (key, memory) in &self.memory {
             let Some(state) = &memory.state else { continue };
@@ -67,8 +67,8 @@ impl Syncer {
     }
 }
 
-fn without_copies(account: &String) -> ServiceAccountStatus {
-    ServiceAccountStatus { name: account.clone(), copies: Counts::default() }
+fn account_without_copies(name: &str) -> ServiceAccountStatus {
+    ServiceAccountStatus { name: name.to_owned(), copies: Counts::default() }
 }
 
 fn in_order(copies: impl Iterator<Item = CopyStatus>) -> Vec<CopyStatus> {
