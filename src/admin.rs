@@ -28,7 +28,7 @@ use kube::Client;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
-use crate::config::settings::Admin;
+use crate::config::settings::{Admin, TlsFiles};
 use crate::metrics::Metrics;
 use crate::status::Status;
 use door::Door;
@@ -36,6 +36,7 @@ use health::Check;
 use page::View;
 use review::Reviewer;
 use tls::Tls;
+pub use tls::UnusableTls;
 
 /// Tells the status of this instant.
 pub type Snapshot = Arc<dyn Fn() -> Status + Send + Sync>;
@@ -70,6 +71,14 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         }
         bound => bound,
     }
+}
+
+/// Whether HTTPS can be served with these files.
+///
+/// # Errors
+/// Why not.
+pub async fn try_tls(files: &TlsFiles) -> Result<(), UnusableTls> {
+    tls::probe(files).await
 }
 
 /// Serves for ever.

@@ -26,13 +26,17 @@ pub(super) struct Tls {
 
 /// Why the files give no certificate.
 #[derive(Debug, thiserror::Error)]
-enum Unusable {
+pub enum UnusableTls {
+    /// A file is not there, or not readable.
     #[error("could not read {0}: {1}")]
     Unreadable(String, #[source] io::Error),
+    /// The certificate is none.
     #[error("the certificate's file is no PEM: {0}")]
     Certificate(#[source] pem::Error),
+    /// The key is none.
     #[error("the key's file holds no private key in PEM: {0}")]
     Key(#[source] pem::Error),
+    /// They do not belong together, or are of a kind that is not known here.
     #[error("certificate and key do not do: {0}")]
     Pair(#[from] rustls::Error),
 }
@@ -59,13 +63,8 @@ impl Tls {
         self.acceptor.clone()
     }
 
-    async fn refresh(&mut self) -> Result<(), Unusable> {
-        let TlsFiles { certificate, key } = &self.files;
-        let read = async |path: &Path| {
-            let unreadable = |error| Unusable::Unreadable(path.display().to_string(), error);
-            tokio::fs::read(path).await.map_err(unreadable)
-        };
-        let (certificate, key) = (read(certificate).await?, Zeroizing::new(read(key).await?));
+    async fn refresh(&mut self) -> Result<(), UnusableTls> {
+        let (certificate, key) = read(&self.files).await?;
         let digest = Sha256::new().chain_update(Sha256::digest(&certificate)).chain_update(&*key).finalize().into();
         if self.acceptor.is_none() || self.made_of != digest {
             let first = self.acceptor.is_none();
@@ -77,9 +76,25 @@ impl Tls {
     }
 }
 
-fn acceptor(certificate: &[u8], key: &[u8]) -> Result<TlsAcceptor, Unusable> {
-    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().map_err(Unusable::Certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(Unusable::Key)?;
+/// Whether the files do.
+pub(super) async fn probe(files: &TlsFiles) -> Result<(), UnusableTls> {
+    let (certificate, key) = read(files).await?;
+    acceptor(&certificate, &key).map(drop)
+}
+
+/// Certificate and key.
+async fn read(files: &TlsFiles) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), UnusableTls> {
+    let read = async |path: &Path| {
+        let unreadable = |error| UnusableTls::Unreadable(path.display().to_string(), error);
+        tokio::fs::read(path).await.map_err(unreadable)
+    };
+    Ok((read(&files.certificate).await?, Zeroizing::new(read(&files.key).await?)))
+}
+
+fn acceptor(certificate: &[u8], key: &[u8]) -> Result<TlsAcceptor, UnusableTls> {
+    let chain =
+        CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>().map_err(UnusableTls::Certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(UnusableTls::Key)?;
     let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -10,11 +10,12 @@ use kube::api::{Api, PostParams};
 use serde::Serialize;
 use tokio::time::timeout;
 
+use crate::admin;
 use crate::cli::{ConfigArgs, HomeArgs, Outcome, explain, print};
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{self, Cluster};
 use crate::config::Settings;
-use crate::config::settings::Registry;
+use crate::config::settings::{Admin, Registry};
 use crate::provider::{self, MintError, Outside, Reason};
 use crate::pulse::Pulses;
 use crate::rbac::{self, Permission};
@@ -76,6 +77,7 @@ pub(super) async fn check(args: &CheckArgs) -> Outcome {
     let mut items = vec![ok("configuration", "load", format!("registries: {registries}"))];
     let (credentials, permissions) = tokio::join!(credentials(&settings), permissions(&settings, &args.home));
     items.extend(credentials);
+    items.extend(serving(&settings.admin).await);
     items.extend(permissions);
     let text = match args.output {
         Output::Json => format!("{:#}\n", serde_json::json!({ "items": items })),
@@ -95,6 +97,18 @@ pub(super) async fn check(args: &CheckArgs) -> Outcome {
 
 async fn credentials(settings: &Settings) -> Vec<Item> {
     let outside = match Outside::new(settings.ca_file.as_deref(), Arc::new(SystemClock)) {
+/// What metrics, health and status are served with, if that is TLS.
+async fn serving(admin: &Admin) -> Option<Item> {
+    Some(match admin::try_tls(admin.tls.as_ref()?).await {
+        Ok(()) => ok("admin", "tls", "certificate and key do".to_owned()),
+        Err(error) => Item {
+            result: Verdict::Failed,
+            remedy: Some("mount what `tls_certificate_file` and `tls_key_file` name, in PEM".to_owned()),
+            ..ok("admin", "tls", error.to_string())
+        },
+    })
+}
+
         Ok(outside) => outside,
         Err(error) => return vec![failed("network", "set up", &error)],
     };

@@ -112,3 +112,28 @@ async fn each_missing_permission_is_named_by_verb_and_resource() {
     }
     assert_eq!(item(&items, "ecr", "verify")["result"], "ok");
 }
+
+#[tokio::test]
+async fn what_status_and_health_are_served_with_is_tried_too() {
+    let scene = Scene::start("served", 1).await;
+    scene.configure("ecr.toml", ECR);
+    let pair = rcgen::generate_simple_self_signed(["pullmint".to_owned()]).expect("a certificate");
+    let (certificate, key) = (scene.around.dir().join("tls.crt"), scene.around.dir().join("tls.key"));
+    scene.configure_all(&format!(
+        "admin.tls_certificate_file = \"{}\"\nadmin.tls_key_file = \"{}\"\n",
+        certificate.display(),
+        key.display()
+    ));
+    std::fs::write(&certificate, pair.cert.pem()).expect("a file");
+    let report = scene.pullmint(&["check", "--output", "json"]).await;
+    assert_eq!(report.code, 3, "{report:?}");
+    let missing = items(&report);
+    let tls = item(&missing, "admin", "tls");
+    assert_eq!(tls["result"], "failed");
+    assert!(tls["detail"].as_str().is_some_and(|text| text.contains("tls.key: No such file")), "{tls}");
+    assert!(tls["remedy"].as_str().is_some_and(|text| text.contains("tls_key_file")), "{tls}");
+
+    std::fs::write(&key, pair.signing_key.serialize_pem()).expect("a file");
+    let report = scene.pullmint(&["check", "--output", "json"]).await;
+    assert_eq!((report.code, &item(&items(&report), "admin", "tls")["result"]), (0, &"ok".into()), "{report:?}");
+}
