@@ -104,6 +104,7 @@ impl Keeper {
 
     /// Renews for ever.
     pub async fn run(mut self) {
+        self.judge_untried().await;
         loop {
             let due = self.plan();
             let revoke_at = self.next_revocation();
@@ -229,7 +230,7 @@ impl Keeper {
     fn wants_verdict(&self, known: &Minted, now: Timestamp) -> bool {
         let stale = known.verified_at.is_none_or(|at| at.saturating_add(schedule::RECHECK).is_ok_and(|at| at <= now));
         match known.verification {
-            Verification::Skipped => false,
+            Verification::Skipped => self.task.verify,
             Verification::Accepted => stale,
             Verification::Doubtful(_) | Verification::Refused => true,
         }
@@ -239,6 +240,21 @@ impl Keeper {
     async fn verify(&self, credential: &Credential) -> Result<Verification, MintError> {
         if !self.task.verify {
             return Ok(Verification::Skipped);
+    /// Tries a credential that an earlier keeper published without a verdict: it was told not to ask, or got no answer.
+    async fn judge_untried(&mut self) {
+        let untried = |current: &Arc<Minted>| !matches!(current.verification, Verification::Accepted);
+        let current = self.slot.borrow().current.clone().filter(untried);
+        let Some(current) = current.filter(|_| self.task.verify) else { return };
+        let now = self.clock.now();
+        let verdict = self.verify(&current.credential).await;
+        let verification = verdict.as_ref().map_or(Verification::Refused, Clone::clone);
+        let judged = Minted { verification, verified_at: Some(now), ..Minted::clone(&current) };
+        self.slot.send_modify(|slot| slot.current = Some(Arc::new(judged)));
+        if let Err(refusal) = verdict {
+            self.fail(&refusal, now);
+        }
+    }
+
         }
         let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.verify(credential)).await;
         let verdict = match asked.unwrap_or_else(|_| Err(too_slow(TRY, REGISTRY_TIMEOUT))) {

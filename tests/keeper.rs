@@ -5,11 +5,12 @@ mod issuer;
 #[path = "keeper/revocation.rs"]
 mod revocation;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use issuer::{Answer, Bench, LIFE, START};
 use jiff::Timestamp;
-use pullmint::keeper::slot::{Coverage, Verification};
+use pullmint::keeper::slot::{Coverage, Minted, Verification};
 use pullmint::provider::Reason;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -216,4 +217,41 @@ async fn a_schedules_next_tick_is_the_next_renewal_where_it_comes_first_and_stay
     assert_eq!(bench.issuer.attempts().len(), 2);
     let next = bench.slot().next_attempt.expect("a plan");
     assert!(next > tick && next <= START + MINUTE * 41 + LIFE / 2, "at half of its life: {next}");
+}
+
+/// A keeper told to verify, and what an earlier one has left that was told not to.
+fn untried(bench: Bench) -> Bench {
+    let mut left = bench.slot();
+    let current = left.current.as_deref().expect("a credential").clone();
+    left.current = Some(Arc::new(Minted { verification: Verification::Skipped, verified_at: None, ..current }));
+    bench.succeeded_by(left, Coverage::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_that_was_not_to_be_tried_is_tried_once_it_is_to_be() {
+    for answer in [Answer::Mints(LIFE), Answer::Reads("a file")] {
+        let bench = Bench::with(answer);
+        tokio::time::sleep(SECOND).await;
+        let published = bench.current().expect("a credential").minted_at;
+        let next = untried(bench);
+        tokio::time::sleep(SECOND).await;
+        let current = next.current().expect("a credential");
+        assert_eq!((&current.verification, current.minted_at), (&Verification::Accepted, published), "{answer:?}");
+        assert!(current.verified_at.is_some() && next.slot().failure.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_pass_then_is_a_failure_and_is_replaced() {
+    let bench = Bench::start();
+    tokio::time::sleep(MINUTE).await;
+    bench.issuer.registry_says(Some(Reason::Denied));
+    let next = untried(bench);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(next.current().expect("it stays while there is no better one").verification, Verification::Refused);
+    assert_eq!(next.slot().failure.expect("it is told").reason, Reason::Denied);
+    next.issuer.registry_says(None);
+    tokio::time::sleep(MINUTE * 16).await;
+    assert_eq!(next.current().expect("another one").verification, Verification::Accepted);
+    assert!(next.slot().failure.is_none());
 }
