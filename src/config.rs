@@ -82,6 +82,17 @@ impl Texts {
     pub fn settings(&self) -> Result<Settings, Report> {
         assemble(&self.dir, &mut self.files.clone(), self.unreadable.clone())
     }
+
+    /// A report on a key of `pullmint.toml` whose value turned out to be of no use where it was to be used.
+    #[must_use]
+    pub fn objection(&self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Report {
+        let empty = (self.dir.join("pullmint.toml"), String::new());
+        let (path, text) = self.files.iter().find(|(path, _)| stem(path) == GLOBAL).unwrap_or(&empty);
+        let mut document = Document::parse(path, text);
+        document.problems.clear();
+        document.report(document.key(key), Flaw::new(message).help(help));
+        Report::new(document.problems)
+    }
 }
 
 /// Makes settings of files that have been read. The directory of a file is where its relative paths begin.
@@ -108,9 +119,12 @@ fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Problem>) -> Result<Settings, Report> {
     files.sort();
-    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let (globals, registries): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| stem(path) == GLOBAL);
     if registries.is_empty() && problems.is_empty() {
         let flaw = Flaw::new("there is no registry: expected a file NAME.toml for each");

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::causes;
 use crate::clock::Clock;
 use crate::config::InvalidSelection;
 use crate::config::settings::Settings;
@@ -26,7 +27,7 @@ use crate::events;
 use crate::keeper::slot::{Coverage, Roster, Slot};
 use crate::leader::{Leadership, Mandate};
 use crate::metrics::Metrics;
-use crate::provider::MintError;
+use crate::provider::{MintError, Outside};
 use crate::pulls::{self, recovery};
 use crate::pulse::Pulses;
 use crate::registry::RegistryName;
@@ -89,6 +90,8 @@ pub enum StartError {
 pub struct Orders {
     /// What is configured.
     pub settings: watch::Receiver<Arc<Settings>>,
+    /// The way to registries and clouds.
+    pub outside: watch::Receiver<Arc<Outside>>,
     /// What is wrong with the files, for those who tell people.
     pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
     /// Whether this process may mint and write.
@@ -140,7 +143,7 @@ impl Daemon {
     /// [`StartError`]; nothing runs then.
     pub fn start(site: Site, mut orders: Orders) -> Result<Self, StartError> {
         let settings = Arc::clone(&orders.settings.borrow_and_update());
-        let lines = Lines::new(&settings, &site)?;
+        let lines = Lines::new(&settings, Arc::clone(&orders.outside.borrow_and_update()), &site);
         let (assignment, assigned) = watch::channel(lines.assignment(&settings)?);
         let (active, activated) = watch::channel(false);
         let (told, summary) = watch::channel(Summary::default());
@@ -214,12 +217,15 @@ impl Daemon {
                 (saved, since) = inherit(&self.state, &self.lines, &self.site, begins), if begins.is_some() => {
                     self.lines.take_over(saved);
                     if let Err(error) = self.begin_term(since).await {
-                        error!(%error, "could not begin to work; ending the process");
-                        return End::Broken;
+                        return broken(&error);
                     }
                 }
                 Ok(()) = self.orders.leadership.changed() => {}
-                Ok(()) = self.orders.settings.changed() => self.reconfigure().await,
+                Ok(()) = accepted(&mut self.orders.settings, &mut self.orders.outside) => {
+                    if let Err(error) = self.put_to_work().await {
+                        return broken(&error);
+                    }
+                }
                 task = Term::broken(self.term.as_mut()) => {
                     // A daemon that lives on without one of its parts would look healthy and do nothing.
                     error!(task, "a part ended that never should; ending the process");
@@ -256,17 +262,12 @@ impl Daemon {
         Ok(())
     }
 
-    /// Takes over other settings. What the configuration has accepted can be put to work; if not, all stays as it is.
-    async fn reconfigure(&mut self) {
+    /// Takes over what has been accepted: other settings, or another way to registries and clouds.
+    async fn put_to_work(&mut self) -> Result<(), StartError> {
         let settings = Arc::clone(&self.orders.settings.borrow_and_update());
-        if let Err(error) = self.put_to_work(&settings).await {
-            error!(%error, "could not put the new configuration to work; the one before stays in force");
-        }
-    }
-
-    async fn put_to_work(&mut self, settings: &Settings) -> Result<(), StartError> {
-        let changed = self.lines.assign(settings, &self.site)?;
-        self.assignment.send_replace(self.lines.assignment(settings)?);
+        let outside = Arc::clone(&self.orders.outside.borrow_and_update());
+        let changed = self.lines.assign(&settings, outside, &self.site);
+        self.assignment.send_replace(self.lines.assignment(&settings)?);
         self.shown.send_replace(self.lines.shown());
         self.roster.send_replace(self.lines.roster());
         if let Some(mut term) = self.term.take() {
@@ -322,6 +323,23 @@ async fn inherit(
 ) -> (BTreeMap<RegistryName, Slot>, Timestamp) {
     let now = || site.clock.now();
     (state.load(lines.registries(), now).await, since.unwrap_or_else(now))
+}
+
+/// Returns once there are other settings, or another way to registries and clouds.
+async fn accepted(
+    settings: &mut watch::Receiver<Arc<Settings>>,
+    outside: &mut watch::Receiver<Arc<Outside>>,
+) -> Result<(), watch::error::RecvError> {
+    tokio::select! {
+        changed = settings.changed() => changed,
+        changed = outside.changed() => changed,
+    }
+}
+
+/// A configuration was accepted that cannot be put to work: what runs now is neither it nor the one before.
+fn broken(error: &StartError) -> End {
+    error!(error = %causes::joined(error, ": "), "could not put the configuration to work; ending the process");
+    End::Broken
 }
 
 fn permit(mandate: Mandate) -> Permit {

@@ -14,7 +14,7 @@
 //!
 //! | State | Written by | Read by |
 //! |---|---|---|
-//! | [`Settings`](config::Settings), and what is wrong with the files | [`Directory::follow`](reload::Directory::follow) | everybody |
+//! | [`Settings`](config::Settings), the way to the clouds that belongs to them, and what is wrong with the files | [`reload::follow`] | everybody |
 //! | which registries are at work, and what belongs where | the [`Daemon`](daemon::Daemon) | syncer, status |
 //! | [`Slot`](keeper::slot::Slot): the credential in force, the last failure | its [`Keeper`](keeper::Keeper); between two of them the [`Daemon`](daemon::Daemon), from the state Secret | syncer, state, Events, status |
 //! | what the watches show, what is written where | the [`Syncer`](sync::Syncer) | nobody else |

@@ -1,9 +1,8 @@
-//! Follows the configuration directory: whatever changes there is read, checked, and put in force as a whole or not at all.
+//! Follows the configuration: whatever changes in its files is read, checked, and put in force as a whole or not at all.
 //!
-//! The directory is looked at every few seconds rather than watched. The kubelet replaces a ConfigMap's files by moving a
+//! The files are looked at every few seconds rather than watched. The kubelet replaces a ConfigMap's files by moving a
 //! link, which a watch on files never sees and a watch on the directory sees in parts; the text is what counts.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +10,14 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
-use crate::config::{Problem, Report, Settings, Texts};
+use crate::config::{Problem, Report, Settings};
+use crate::provider::Outside;
 use crate::pulse::Pulse;
 use crate::status::{ConfigurationProblem, ConfigurationStatus};
+
+mod directory;
+
+pub use directory::{Accepted, Directory};
 
 /// Between two looks.
 pub const EVERY: Duration = Duration::from_secs(2);
@@ -21,100 +25,93 @@ pub const EVERY: Duration = Duration::from_secs(2);
 /// A look that has been due for so long hangs, as on a dead network volume.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
-/// A directory, as it was last read.
-#[derive(Debug)]
-pub struct Directory {
-    path: PathBuf,
-    texts: Texts,
-}
-
-/// The two things that are known of a configuration.
+/// What is known of a configuration.
 #[derive(Debug)]
 pub struct Followed {
     /// What is in force.
     pub settings: watch::Receiver<Arc<Settings>>,
+    /// The way to registries and clouds that belongs to it; another one when other authorities are to be trusted.
+    pub outside: watch::Receiver<Arc<Outside>>,
     /// What is wrong with what is there, if anything.
     pub status: watch::Receiver<Arc<ConfigurationStatus>>,
 }
 
-impl Directory {
-    /// Reads it for the first time.
-    ///
-    /// # Errors
-    /// With every problem of every file, if there is one.
-    pub fn open(path: &Path) -> Result<(Settings, Self), Report> {
-        let texts = read(path);
-        let settings = texts.settings()?;
-        Ok((settings, Self { path: path.to_owned(), texts }))
-    }
-
-    /// Follows it from what was read first. The future goes on for ever.
-    pub fn follow(
-        self,
-        settings: Settings,
-        clock: Arc<dyn Clock>,
-        pulse: Pulse,
-    ) -> (Followed, impl Future<Output = ()>) {
-        let now = clock.now();
-        let status = ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() };
-        let (settings, latest) = watch::channel(Arc::new(settings));
-        let (told, status) = watch::channel(Arc::new(status));
-        (Followed { settings: latest, status }, look(self, clock, settings, told, pulse))
-    }
+/// Where it is made known.
+struct Telling {
+    settings: watch::Sender<Arc<Settings>>,
+    outside: watch::Sender<Arc<Outside>>,
+    status: watch::Sender<Arc<ConfigurationStatus>>,
 }
 
-async fn look(
-    mut directory: Directory,
+/// Follows a directory from what was first read there. The future goes on for ever.
+pub fn follow(
+    directory: Directory,
+    accepted: Accepted,
     clock: Arc<dyn Clock>,
-    settings: watch::Sender<Arc<Settings>>,
-    told: watch::Sender<Arc<ConfigurationStatus>>,
     pulse: Pulse,
-) {
+) -> (Followed, impl Future<Output = ()>) {
+    let now = clock.now();
+    let status = ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() };
+    let Accepted { settings, outside } = accepted;
+    let telling = Telling {
+        settings: watch::channel(Arc::new(settings)).0,
+        outside: watch::channel(outside).0,
+        status: watch::channel(Arc::new(status)).0,
+    };
+    let followed = Followed {
+        settings: telling.settings.subscribe(),
+        outside: telling.outside.subscribe(),
+        status: telling.status.subscribe(),
+    };
+    (followed, look(directory, clock, telling, pulse))
+}
+
+async fn look(mut directory: Directory, clock: Arc<dyn Clock>, telling: Telling, pulse: Pulse) {
     loop {
         tokio::time::sleep(EVERY).await;
         let now = clock.now();
         pulse.beat(now);
-        let texts = read(&directory.path);
-        if texts == directory.texts {
+        if !directory.look() {
             continue;
         }
-        directory.texts = texts;
-        let before = ConfigurationStatus::clone(&told.borrow());
-        let status = match directory.texts.settings() {
-            Ok(loaded) => {
-                let changed = settings.send_if_modified(|settings| {
-                    let changed = **settings != loaded;
-                    *settings = Arc::new(loaded);
-                    changed
-                });
-                info!(changed, "the configuration was read again and is in force");
+        let status = match directory.accept(&clock) {
+            Ok(accepted) => {
+                telling.put_in_force(accepted);
                 ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() }
             }
             Err(report) => {
-                warn!(
-                    problems = report.problems().len(),
-                    report = %format_args!("\n{report}"),
-                    "the configuration was changed and cannot be used; the one before stays in force"
-                );
+                complain(&report);
                 let problems = report.problems().iter().map(problem).collect();
-                ConfigurationStatus { read_at: now, problems, ..before }
+                ConfigurationStatus { read_at: now, problems, loaded_at: telling.status.borrow().loaded_at }
             }
         };
-        told.send_replace(Arc::new(status));
+        telling.status.send_replace(Arc::new(status));
     }
 }
 
-/// Reads until two readings are alike: between them nobody has moved the link.
-fn read(path: &Path) -> Texts {
-    let mut texts = Texts::read(path);
-    for _ in 0..5 {
-        let again = Texts::read(path);
-        if again == texts {
-            break;
-        }
-        texts = again;
+impl Telling {
+    /// Tells those whom it concerns.
+    fn put_in_force(&self, Accepted { settings, outside }: Accepted) {
+        let authorities = self.outside.send_if_modified(|before| {
+            let changed = !Arc::ptr_eq(before, &outside);
+            *before = outside;
+            changed
+        });
+        let changed = self.settings.send_if_modified(|before| {
+            let changed = **before != settings;
+            *before = Arc::new(settings);
+            changed
+        });
+        info!(changed, authorities, "the configuration was read again and is in force");
     }
-    texts
+}
+
+fn complain(report: &Report) {
+    warn!(
+        problems = report.problems().len(),
+        report = %format_args!("\n{report}"),
+        "the configuration was changed and cannot be used; the one before stays in force"
+    );
 }
 
 fn problem(problem: &Problem) -> ConfigurationProblem {

@@ -3,6 +3,8 @@
 //! All tests share one cluster and one registry. Each has a pullmint, clouds and namespaces of its own, so the faults
 //! of one are no other's.
 
+#[path = "end_to_end/authorities.rs"]
+mod authorities;
 #[path = "end_to_end/canary.rs"]
 mod canary;
 #[path = "end_to_end/check.rs"]

@@ -14,11 +14,12 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Snapshot};
 use crate::cli::{ConfigArgs, HomeArgs, Outcome, complain, explain, report, site};
+use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::daemon::snapshot::Whoami;
 use crate::daemon::{Daemon, End, Orders, Site, StartError};
 use crate::leader::{Elector, Leadership, Timing};
-use crate::reload::{self, Directory, Followed};
+use crate::reload::{self, Accepted, Directory, Followed};
 use crate::telemetry::LogFilter;
 
 /// What `run` takes.
@@ -40,7 +41,7 @@ const FAREWELL: Duration = Duration::from_millis(700);
 const ELECTOR_SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
-    let (settings, directory) = match Directory::open(&args.config.config) {
+    let (accepted, directory) = match Directory::open(&args.config.config, &(Arc::new(SystemClock) as _)) {
         Ok(read) => read,
         Err(problems) => return report(&problems),
     };
@@ -49,7 +50,8 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
         Ok(site) => site,
         Err(outcome) => return outcome,
     };
-    set_log(log, &settings);
+    let settings = &accepted.settings;
+    set_log(log, settings);
     info!(version = env!("CARGO_PKG_VERSION"), namespace = %site.namespace, identity,
         registries = settings.registries.len(), "starting");
     let listener = match admin::bind(settings.admin.listen).await {
@@ -64,7 +66,7 @@ pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
         return Outcome::Failed;
     };
     info!(%address, tls = settings.admin.tls.is_some(), "serving metrics, health and status");
-    match Process::start(site, settings, directory, listener, log) {
+    match Process::start(site, accepted, directory, listener, log) {
         Ok(process) => process.supervise(signals).await,
         Err(error) => {
             complain(&explain(&error));
@@ -88,18 +90,18 @@ struct Process {
 impl Process {
     fn start(
         site: Site,
-        settings: Settings,
+        accepted: Accepted,
         directory: Directory,
         listener: TcpListener,
         log: &LogFilter,
     ) -> Result<Self, StartError> {
         let (stop, leave) = (CancellationToken::new(), CancellationToken::new());
         let (clock, now) = (Arc::clone(&site.clock), site.clock.now());
-        let serving =
-            admin::Options { settings: settings.admin.clone(), client: site.client.clone(), clock: Arc::clone(&clock) };
+        let admin = accepted.settings.admin.clone();
+        let serving = admin::Options { settings: admin, client: site.client.clone(), clock: Arc::clone(&clock) };
         let mut others = JoinSet::new();
         let pulse = site.pulses.start("configuration", reload::LONGEST_SILENCE, now);
-        let (followed, following) = directory.follow(settings, Arc::clone(&clock), pulse);
+        let (followed, following) = reload::follow(directory, accepted, Arc::clone(&clock), pulse);
         others.spawn(following);
         others.spawn(follow(log.clone(), followed.settings.clone()));
 
@@ -111,8 +113,8 @@ impl Process {
         let mut election = JoinSet::new();
         election.spawn(elector.run(tell, leave.clone(), pulse));
 
-        let Followed { settings, status: configuration } = followed;
-        let orders = Orders { settings, configuration, leadership, mandate, stop: stop.clone() };
+        let Followed { settings, outside, status: configuration } = followed;
+        let orders = Orders { settings, outside, configuration, leadership, mandate, stop: stop.clone() };
         let metrics = site.metrics.clone();
         let whoami = Whoami { namespace: namespace.clone(), instance: identity.clone(), started_at: now };
         let daemon = Daemon::start(site, orders)?;

@@ -27,7 +27,8 @@ pub(super) struct Global {
     /// pullmint slows down by itself.
     #[schemars(range(min = 0.1, max = 10000.0))]
     pub(super) max_writes_per_second: Option<f64>,
-    /// PEM file of certificate authorities trusted for registries and clouds, in addition to the system's.
+    /// PEM file of certificate authorities trusted for registries and clouds, in addition to the system's. It is part of
+    /// the configuration: what it holds anew counts while pullmint runs, and one that cannot be used is an error.
     pub(super) ca_file: Option<File>,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or directives by module. Absent: what the
     /// command line says. It takes effect while pullmint runs.

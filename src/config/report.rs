@@ -111,12 +111,17 @@ impl Problem {
 
 impl Report {
     /// The report, unless there is nothing to report.
-    pub(super) fn of(mut problems: Vec<Problem>) -> Result<(), Self> {
+    pub(super) fn of(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self::new(problems)) }
+    }
+
+    /// The report of these problems, of which there is at least one.
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort_by(|a, b| {
             let key = |p: &Problem| p.place.as_ref().map(|place| (place.line, place.column));
             (&a.file, key(a)).cmp(&(&b.file, key(b)))
         });
-        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+        Self { problems }
     }
 
     /// The problems, in the order of files and lines.

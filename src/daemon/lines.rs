@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -31,27 +30,22 @@ pub(super) struct Line {
 /// All of them, in the order of their names.
 #[derive(Debug)]
 pub(super) struct Lines {
-    outside: Outside,
-    ca_file: Option<PathBuf>,
+    outside: Arc<Outside>,
     all: Vec<Line>,
 }
 
 impl Lines {
-    pub(super) fn new(settings: &Settings, site: &Site) -> Result<Self, StartError> {
-        let ca_file = settings.ca_file.clone();
-        let outside = Outside::new(ca_file.as_deref(), Arc::clone(&site.clock))?;
-        let mut lines = Self { outside, ca_file, all: Vec::new() };
-        lines.assign(settings, site)?;
-        Ok(lines)
+    pub(super) fn new(settings: &Settings, outside: Arc<Outside>, site: &Site) -> Self {
+        let mut lines = Self { outside: Arc::clone(&outside), all: Vec::new() };
+        lines.assign(settings, outside, site);
+        lines
     }
 
-    /// Other settings. Returns the registries that are new or other than before; the rest goes on untouched.
-    pub(super) fn assign(&mut self, settings: &Settings, site: &Site) -> Result<BTreeSet<RegistryName>, StartError> {
-        let same_way = settings.ca_file == self.ca_file;
-        if !same_way {
-            self.outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(&site.clock))?;
-            self.ca_file.clone_from(&settings.ca_file);
-        }
+    /// Other settings, or another way to registries and clouds. Returns the registries that are new or other than before;
+    /// the rest goes on untouched.
+    pub(super) fn assign(&mut self, settings: &Settings, outside: Arc<Outside>, site: &Site) -> BTreeSet<RegistryName> {
+        let same_way = Arc::ptr_eq(&outside, &self.outside);
+        self.outside = outside;
         let mut before: BTreeMap<_, _> = self.all.drain(..).map(|line| (line.registry.name.clone(), line)).collect();
         let mut changed = BTreeSet::new();
         for registry in &settings.registries {
@@ -59,7 +53,7 @@ impl Lines {
                 Some(line) if same_way && line.registry == *registry => line,
                 known => {
                     changed.insert(registry.name.clone());
-                    self.renew(known.filter(|_| same_way), registry)
+                    self.renew(known, registry)
                 }
             };
             self.all.push(line);
@@ -67,21 +61,20 @@ impl Lines {
         let named = |line: &Line| (line.registry.name.clone(), line.registry.provider.name());
         let names: Vec<_> = self.all.iter().map(named).collect();
         site.metrics.set_registries(&names);
-        Ok(changed)
+        changed
     }
 
-    /// A credential lives on under settings that concern only when it is renewed and where it goes.
+    /// A credential lives on under settings that concern only how it is asked for, when it is renewed and where it goes.
     fn renew(&self, before: Option<Line>, registry: &Registry) -> Line {
-        let registry = registry.clone();
-        match before {
-            Some(line) if line.registry.provider == registry.provider => Line { registry, ..line },
+        let (registry, provider) = (registry.clone(), provider::build(registry, &self.outside));
+        let slot = match before {
+            Some(line) if line.registry.provider == registry.provider => line.slot,
             before => {
-                let provider = provider::build(&registry, &self.outside);
                 let retired = before.map(|line| orphans(&line, &registry, &self.outside)).unwrap_or_default();
-                let slot = Arc::new(watch::channel(Slot { retired, ..Slot::default() }).0);
-                Line { registry, provider, slot }
+                Arc::new(watch::channel(Slot { retired, ..Slot::default() }).0)
             }
-        }
+        };
+        Line { registry, provider, slot }
     }
 
     /// What an earlier leader has saved, where it is newer than what we know.

@@ -11,6 +11,7 @@ use crate::daemon::lines::Lines;
 use crate::daemon::{Site, StartError};
 use crate::keeper::Keeper;
 use crate::keeper::slot::Coverage;
+use crate::provider::Outside;
 use crate::state::{Kept, StateSecret};
 use crate::sync::summary::Summary;
 use crate::sync::{Reports, Setting, Syncer};
@@ -35,7 +36,8 @@ impl Pass {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(settings: &Settings, site: &Site) -> Result<Self, StartError> {
-        let lines = Lines::new(settings, site)?;
+        let outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(&site.clock))?;
+        let lines = Lines::new(settings, Arc::new(outside), site);
         let state = StateSecret::new(site.client.clone(), &site.namespace);
         lines.take_over(state.load(lines.registries(), || site.clock.now()).await);
         let (told, summary) = watch::channel(Summary::default());

@@ -10,6 +10,7 @@ use pullmint::daemon::snapshot::Whoami;
 use pullmint::daemon::{Daemon, Orders, Site};
 use pullmint::leader::{Elector, Leadership, Timing};
 use pullmint::metrics::Metrics;
+use pullmint::provider::Outside;
 use pullmint::pulse::Pulses;
 use pullmint::status::{ConfigurationStatus, Status};
 use tokio::sync::watch;
@@ -51,8 +52,10 @@ async fn start(scene: &Scene) -> (Daemon, Running) {
     election.spawn(elector.run(tell, CancellationToken::new(), pulse));
     let settings = pullmint::config::load(scene.around.config()).expect("settings");
     let configuration = ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() };
+    let outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(&clock)).expect("a way to the clouds");
     let orders = Orders {
         settings: watch::channel(Arc::new(settings)).1,
+        outside: watch::channel(Arc::new(outside)).1,
         configuration: watch::channel(Arc::new(configuration)).1,
         leadership,
         mandate,

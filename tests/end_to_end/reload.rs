@@ -33,8 +33,23 @@ impl Scene {
         self.until(&format!("the end of Secret {namespace}/{name}"), PATIENCE, gone).await;
     }
 
-    async fn status(&self) -> Value {
+    pub(crate) async fn status(&self) -> Value {
         serde_json::from_str(&self.ask("pullmint", "/status.json").await).expect("JSON")
+    }
+
+    /// Whether the configuration that was read last is in force.
+    pub(crate) async fn has_loaded(&self) -> bool {
+        self.ask("pullmint", "/metrics").await.contains("\npullmint_config_last_reload_successful 1")
+    }
+
+    /// Waits for the Event that tells of a rejected configuration.
+    pub(crate) async fn until_rejected(&self) -> String {
+        let events = Api::<Event>::namespaced(self.client.clone(), self.name);
+        let told = async || {
+            let events = events.list(&ListParams::default()).await.expect("events").items;
+            events.into_iter().find(|event| event.reason.as_deref() == Some("ConfigurationRejected"))
+        };
+        self.until("an Event", PATIENCE, told).await.note.unwrap_or_default()
     }
 }
 
@@ -136,14 +151,8 @@ async fn a_bad_file_changes_nothing_and_is_told_everywhere_until_it_is_mended() 
     let problem = &status["configuration"]["problems"][0];
     assert!(problem["file"].as_str().is_some_and(|file| file.ends_with("acr.toml")), "{problem}");
     assert_eq!(problem["line"], line, "{problem}");
-    let metrics = scene.ask("pullmint", "/metrics").await;
-    assert!(metrics.contains("\npullmint_config_last_reload_successful 0"), "{metrics}");
-    let events = Api::<Event>::namespaced(scene.client.clone(), "spoilt");
-    let told = async || {
-        let events = events.list(&ListParams::default()).await.expect("events").items;
-        events.into_iter().find(|event| event.reason.as_deref() == Some("ConfigurationRejected"))
-    };
-    let note = scene.until("an Event", PATIENCE, told).await.note.unwrap_or_default();
+    assert!(!scene.has_loaded().await);
+    let note = scene.until_rejected().await;
     assert!(note.contains(&format!("acr.toml:{line}")) && note.contains("regoin"), "{note}");
 
     world::create_namespaces(&scene.client, "spoilt-later", 1, &[]).await.expect("a namespace");
@@ -159,8 +168,7 @@ async fn a_bad_file_changes_nothing_and_is_told_everywhere_until_it_is_mended() 
     scene.until_secret("spoilt-1", "pullmint-hub").await;
     scene.until_gone("spoilt-1", "pullmint-ecr").await;
     assert_eq!(scene.status().await["configuration"]["problems"], json!([]));
-    let metrics = scene.ask("pullmint", "/metrics").await;
-    assert!(metrics.contains("\npullmint_config_last_reload_successful 1"), "{metrics}");
+    assert!(scene.has_loaded().await);
 }
 
 #[tokio::test]
