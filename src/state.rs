@@ -19,7 +19,7 @@ use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::settings::Registry;
 use crate::keeper::slot::{Slot, publications};
@@ -65,6 +65,8 @@ pub type Kept = Vec<(Registry, watch::Receiver<Slot>)>;
 #[derive(Default)]
 struct Stored {
     version: Option<String>,
+    /// Who else has written the data.
+    strangers: Vec<String>,
     records: BTreeMap<RegistryName, Record>,
     damaged: Vec<RegistryName>,
 }
@@ -107,20 +109,19 @@ impl StateSecret {
                 Ok(stored) => break stored,
                 Err(error @ (StateError::Forbidden(_) | StateError::Foreign(_))) => {
                     warn!(secret = NAME, %error, "cannot use the state; minting anew");
-                    break Stored::default();
+                    return BTreeMap::new();
                 }
                 Err(error) => warn!(secret = NAME, %error, "could not read the state; trying again"),
             }
             tokio::time::sleep(RETRY).await;
         };
-        for registry in &stored.damaged {
-            warn!(%registry, secret = NAME, "the state is damaged; minting anew");
-        }
         let now = now();
+        let registries: Vec<_> = registries.collect();
+        stored.report(&registries, now);
         let slot = |registry: &Registry| {
             Some((registry.name.clone(), stored.records.remove(&registry.name)?.into_slot(registry, now)))
         };
-        registries.filter_map(slot).collect()
+        registries.into_iter().filter_map(slot).collect()
     }
 
     /// Saves whenever a keeper has published something new, for ever.
@@ -178,7 +179,8 @@ impl StateSecret {
         if type_ != TYPE {
             return Err(StateError::Foreign(type_));
         }
-        let mut stored = Stored { version: secret.metadata.resource_version, ..Stored::default() };
+        let strangers = strangers(&secret.metadata);
+        let mut stored = Stored { version: secret.metadata.resource_version, strangers, ..Stored::default() };
         for (name, ByteString(bytes)) in secret.data.unwrap_or_default() {
             let name = RegistryName::new(name);
             // The parser's own words could quote the password.
@@ -205,6 +207,45 @@ impl StateSecret {
         let params = PatchParams::apply(FIELD_MANAGER).force();
         bounded(self.api.patch_metadata(NAME, &params, &Patch::Apply(&secret))).await.map(drop)
     }
+}
+
+impl Stored {
+    /// Tells of each registry that has nothing to go on with, and why.
+    fn report(&self, registries: &[&Registry], now: Timestamp) {
+        if self.version.is_none() {
+            info!(secret = NAME, "found no state; minting what is not known here");
+            return;
+        }
+        if !self.strangers.is_empty() {
+            warn!(
+                secret = NAME,
+                writers = self.strangers.join(", "),
+                "the state was written by somebody else, as from a backup; what the Secrets hold that is newer stays"
+            );
+        }
+        for registry in registries {
+            let name = &registry.name;
+            let reason = match self.records.get(name) {
+                Some(record) => record.lapse(registry, now).map(|lapse| lapse.to_string()),
+                None if self.damaged.contains(name) => {
+                    warn!(registry = %name, secret = NAME, "the state is damaged; minting anew");
+                    None
+                }
+                None => Some("there is none".to_owned()),
+            };
+            if let Some(reason) = reason {
+                info!(registry = %name, secret = NAME, reason,
+                    "the state holds no credential to go on with; minting what is not known here");
+            }
+        }
+    }
+}
+
+/// Those besides pullmint who have written data.
+fn strangers(metadata: &ObjectMeta) -> Vec<String> {
+    let entries = metadata.managed_fields.iter().flatten();
+    let data = entries.filter(|entry| entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:data").is_some()));
+    data.filter_map(|entry| entry.manager.clone()).filter(|manager| manager != FIELD_MANAGER).collect()
 }
 
 impl StateError {

@@ -55,26 +55,51 @@ impl Record {
         self.settings == other.settings && self.minted_at > other.minted_at
     }
 
-    /// A dead credential, or one of other settings, is not taken over; tokens to delete always are.
-    pub(super) fn into_slot(self, registry: &Registry, now: Timestamp) -> Slot {
-        let retired = |(handle, replaced_at)| Retired { handle, replaced_at, covered_at: None };
-        let mut slot = Slot { retired: self.retired.into_iter().map(retired).collect(), ..Slot::default() };
-        if self.settings == fingerprint(registry) && !self.expiry.is_past(now) {
-            let verification = if self.verified {
-                Verification::Accepted
-            } else {
-                Verification::Doubtful("not verified before the restart".to_owned())
-            };
-            let credential = Credential {
-                username: self.username,
-                password: SecretString::from(self.password),
-                expiry: self.expiry,
-                handle: self.handle,
-            };
-            let minted = Minted { credential, minted_at: self.minted_at, verification, verified_at: None };
-            slot.current = Some(Arc::new(minted));
+    /// Why the credential does not serve any more, if it does not.
+    pub(super) fn lapse(&self, registry: &Registry, now: Timestamp) -> Option<Lapse> {
+        if self.settings != fingerprint(registry) {
+            return Some(Lapse::OtherSettings);
         }
-        slot
+        self.expiry.instant().filter(|at| *at <= now).map(Lapse::Expired)
+    }
+
+    /// A credential that has lapsed is not taken over; tokens to delete always are, its own among them.
+    pub(super) fn into_slot(self, registry: &Registry, now: Timestamp) -> Slot {
+        let lapsed = self.lapse(registry, now).is_some();
+        let retired = |(handle, replaced_at)| Retired { handle, replaced_at, covered_at: None };
+        let unused = self.handle.clone().filter(|_| lapsed).map(|handle| (handle, now));
+        let retired = self.retired.into_iter().chain(unused).map(retired).collect();
+        let verification = if self.verified {
+            Verification::Accepted
+        } else if registry.verify {
+            Verification::Doubtful("not verified before the restart".to_owned())
+        } else {
+            Verification::Skipped
+        };
+        let credential = Credential {
+            username: self.username,
+            password: SecretString::from(self.password),
+            expiry: self.expiry,
+            handle: self.handle,
+        };
+        let minted = Minted { credential, minted_at: self.minted_at, verification, verified_at: None };
+        Slot { current: (!lapsed).then(|| Arc::new(minted)), retired, ..Slot::default() }
+    }
+}
+
+/// Why a saved credential does not serve any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lapse {
+    OtherSettings,
+    Expired(Timestamp),
+}
+
+impl fmt::Display for Lapse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherSettings => f.write_str("it is of other settings"),
+            Self::Expired(at) => write!(f, "it expired at {at}"),
+        }
     }
 }
 

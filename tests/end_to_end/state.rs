@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::Timestamp;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use pullmint::credential::{Credential, Expiry};
 use pullmint::keeper::slot::{Minted, Slot, Verification};
 use pullmint::state::{Kept, StateError, StateSecret};
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
-use world::clouds::Service;
+use world::clouds::{Service, seed};
 
-use crate::scene::{ECR, PATIENCE, Scene, end_of, signal};
+use crate::scene::{ACR, ECR, PATIENCE, Scene, end_of, signal};
 use crate::secrets::{ECR_HOST, password, version};
 
 fn states(scene: &Scene) -> Api<Secret> {
@@ -33,6 +34,15 @@ async fn one_life(scene: &Scene, before: &Secret) -> (Secret, Secret) {
     signal(&pullmint, Signal::TERM);
     assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
     (secret, until_saved(scene).await)
+}
+
+/// One life, in which this is said of the state that it finds, and a credential is minted and saved.
+async fn finds(scene: &Scene, life: &str, words: &[&str]) {
+    let mut pullmint = scene.run_as(life);
+    scene.until_said_by(life, words).await;
+    scene.until_said_by(life, &["INFO", "minted", "registry="]).await;
+    signal(&pullmint, Signal::TERM);
+    assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
 }
 
 async fn lose(scene: &Scene) {
@@ -59,6 +69,7 @@ async fn a_state_restored_from_a_backup_puts_no_older_credential_over_a_newer_on
     let restored = serde_json::from_value(restored).expect("a Secret");
     states(&scene).create(&PostParams::default(), &restored).await.expect("restored");
     let _pullmint = scene.run();
+    scene.until_said(&["WARN", "the state was written by somebody else", "writers="]).await;
     let another = serves_another(&scene).await;
     assert!(scene.around.clouds.is_live(&password(&another, ECR_HOST)));
     let after = scene.secret("backup-1", "pullmint-ecr").await.expect("it is still there");
@@ -80,8 +91,49 @@ async fn a_secret_of_somebody_else_in_the_states_place_is_told_of_and_left_alone
     assert_eq!(version(&until_saved(&scene).await), version(&theirs));
 }
 
+#[tokio::test]
+async fn whatever_is_not_taken_over_is_told_with_its_reason() {
+    let scene = Scene::start("reasons", 1).await;
+    scene.configure("ecr.toml", ECR);
+    finds(&scene, "first", &["INFO", "found no state"]).await;
+    scene.configure("ecr.toml", &format!("{ECR}role_arn = \"{}\"\n", seed::AWS_ROLE));
+    finds(&scene, "other", &["INFO", NOTHING, "registry=ecr", "it is of other settings"]).await;
+    expire(&scene).await;
+    finds(&scene, "expired", &["INFO", NOTHING, "registry=ecr", "it expired at 2026-01-01T00:00:00Z"]).await;
+    scene.configure("acr.toml", ACR);
+    finds(&scene, "new", &["INFO", NOTHING, "registry=acr", "there is none"]).await;
+    lose(&scene).await;
+    finds(&scene, "lost", &["INFO", "found no state"]).await;
+    assert_eq!([Service::Ecr, Service::AcrExchange].map(|service| scene.around.clouds.mints(service)), [4, 2]);
+}
+
+const NOTHING: &str = "the state holds no credential to go on with";
+
+/// Lets the saved credential have expired.
+async fn expire(scene: &Scene) {
+    let data = until_saved(scene).await.data.expect("data");
+    let mut record: Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
+    record["expiry"] = json!({"at": "2026-01-01T00:00:00Z"});
+    let patch = json!({"data": {"ecr": ByteString(record.to_string().into_bytes())}});
+    states(scene).patch("pullmint-state", &PatchParams::default(), &Patch::Merge(patch)).await.expect("expired");
+}
+
+#[tokio::test]
+async fn a_credential_that_nobody_was_to_try_is_no_doubtful_one_after_a_restart() {
+    let scene = Scene::start("untried", 0).await;
+    let state = StateSecret::new(scene.client.clone(), "untried");
+    for (verify, expected) in [(false, Verification::Skipped), (true, Verification::Accepted)] {
+        scene.configure("ecr.toml", &format!("{ECR}verify = {verify}\n"));
+        state.save(&minted(&scene, i64::from(verify), expected.clone())).await.expect("saved");
+        let settings = pullmint::config::load(scene.around.config()).expect("settings");
+        let slots = state.load(settings.registries.iter(), || Timestamp::UNIX_EPOCH).await;
+        let current = slots.into_values().next().and_then(|slot| slot.current).expect("a credential");
+        assert_eq!(current.verification, expected);
+    }
+}
+
 /// A registry with a credential that was minted at this moment.
-fn minted(scene: &Scene, second: i64) -> Kept {
+fn minted(scene: &Scene, second: i64, verification: Verification) -> Kept {
     let settings = pullmint::config::load(scene.around.config()).expect("settings");
     let minted_at = Timestamp::from_second(1_800_000_000 + second).expect("an instant");
     let credential = Credential {
@@ -90,7 +142,7 @@ fn minted(scene: &Scene, second: i64) -> Kept {
         expiry: Expiry::Never,
         handle: None,
     };
-    let minted = Minted { credential, minted_at, verification: Verification::Accepted, verified_at: None };
+    let minted = Minted { credential, minted_at, verification, verified_at: None };
     let slot = Slot { current: Some(Arc::new(minted)), ..Slot::default() };
     settings.registries.into_iter().map(|registry| (registry, watch::channel(slot.clone()).1)).collect()
 }
@@ -100,9 +152,9 @@ async fn of_several_that_save_at_once_some_are_told_so_and_the_newest_credential
     let scene = Scene::start("rivals", 0).await;
     scene.configure("ecr.toml", ECR);
     let state = StateSecret::new(scene.client.clone(), "rivals");
-    state.save(&minted(&scene, 0)).await.expect("saved");
+    state.save(&minted(&scene, 0, Verification::Accepted)).await.expect("saved");
     let save = async |second| {
-        let kept = minted(&scene, second);
+        let kept = minted(&scene, second, Verification::Accepted);
         let mut refusals = 0;
         while let Err(error) = state.save(&kept).await {
             assert!(matches!(error, StateError::Outdated), "{error}");
@@ -114,6 +166,6 @@ async fn of_several_that_save_at_once_some_are_told_so_and_the_newest_credential
     let refusals: u32 = join_all([5, 3, 8, 1, 9, 2, 7, 4, 6].map(save)).await.into_iter().sum();
     assert!(refusals > 0, "two of nine met");
     let data = until_saved(&scene).await.data.expect("data");
-    let record: serde_json::Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
+    let record: Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
     assert_eq!(record["password"], "minted-at-9");
 }
