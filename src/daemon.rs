@@ -266,12 +266,12 @@ impl Daemon {
     async fn put_to_work(&mut self) -> Result<(), StartError> {
         let settings = Arc::clone(&self.orders.settings.borrow_and_update());
         let outside = Arc::clone(&self.orders.outside.borrow_and_update());
-        let changed = self.lines.assign(&settings, outside, &self.site);
+        let changes = self.lines.assign(&settings, outside, &self.site);
         self.assignment.send_replace(self.lines.assignment(&settings)?);
         self.shown.send_replace(self.lines.shown());
         self.roster.send_replace(self.lines.roster());
         if let Some(mut term) = self.term.take() {
-            let begun = term.go_on(self.parts(), &changed).await;
+            let begun = term.go_on(self.parts(), changes).await;
             self.term = Some(term);
             begun?;
         }

@@ -19,12 +19,15 @@ use crate::metrics::Metrics;
 use crate::provider::{MintError, Provider, Reason};
 use crate::registry::RegistryName;
 
+pub mod deletion;
 pub mod schedule;
 pub mod slot;
 pub mod ticker;
+mod unpublished;
 
 use schedule::{Failures, History, Life};
 use slot::{Attempt, Coverage, Failure, Minted, Retired, Slot, Verification};
+use unpublished::Unpublished;
 
 /// A mint that takes longer has failed.
 const MINT_TIMEOUT: Duration = Duration::from_secs(45);
@@ -34,9 +37,6 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Between two questions how many pulls are left: a pull limit's window is hours long.
 const ASK_LIMIT_EVERY: Duration = Duration::from_secs(600);
-
-/// Between two tries to delete a token at its issuer.
-const REVOKE_RETRY: Duration = Duration::from_secs(60);
 
 const TRY: &str = "try the credential at the registry";
 
@@ -195,8 +195,7 @@ impl Keeper {
     }
 
     async fn mint(&mut self, now: Timestamp) -> Result<Minted, Setback> {
-        let asked = timeout(MINT_TIMEOUT, self.task.provider.mint()).await;
-        let credential = asked.unwrap_or_else(|_| Err(too_slow("mint a credential", MINT_TIMEOUT)))?;
+        let credential = Unpublished::mint(&self.task.registry, &self.task.provider).await?;
         if credential.expiry.is_past(now) {
             return Err(expired_when_minted(credential.expiry).into());
         }
@@ -208,14 +207,19 @@ impl Keeper {
         }
         let minted_at = known.map_or_else(|| self.newest(now), |known| known.minted_at);
         let verified_at = self.task.verify.then_some(now);
-        let minted = |verification| Minted { credential: credential.clone(), minted_at, verification, verified_at };
+        let minted = |credential: Unpublished, verification| Minted {
+            credential: credential.publish(),
+            minted_at,
+            verification,
+            verified_at,
+        };
         match self.verify(&credential).await {
-            Ok(verification) => Ok(minted(verification)),
+            Ok(verification) => Ok(minted(credential, verification)),
             Err(refusal) if self.better_than(&credential) => {
-                self.discard(&credential).await;
+                credential.discard().await;
                 Err(refusal.into())
             }
-            Err(refusal) => Err(Setback { published: Some(minted(Verification::Refused)), error: refusal }),
+            Err(refusal) => Err(Setback { published: Some(minted(credential, Verification::Refused)), error: refusal }),
         }
     }
 
@@ -236,10 +240,6 @@ impl Keeper {
         }
     }
 
-    /// Asks the registry. Only a refusal is an error.
-    async fn verify(&self, credential: &Credential) -> Result<Verification, MintError> {
-        if !self.task.verify {
-            return Ok(Verification::Skipped);
     /// Tries a credential that an earlier keeper published without a verdict: it was told not to ask, or got no answer.
     async fn judge_untried(&mut self) {
         let untried = |current: &Arc<Minted>| !matches!(current.verification, Verification::Accepted);
@@ -255,6 +255,10 @@ impl Keeper {
         }
     }
 
+    /// Asks the registry. Only a refusal is an error.
+    async fn verify(&self, credential: &Credential) -> Result<Verification, MintError> {
+        if !self.task.verify {
+            return Ok(Verification::Skipped);
         }
         let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.verify(credential)).await;
         let verdict = match asked.unwrap_or_else(|_| Err(too_slow(TRY, REGISTRY_TIMEOUT))) {
@@ -278,15 +282,6 @@ impl Keeper {
                 && !current.credential.expiry.is_past(now)
                 && !matches!(current.verification, Verification::Refused)
         })
-    }
-
-    /// A minted token that is not published must not fill the issuer's quota.
-    async fn discard(&self, credential: &Credential) {
-        if let Some(handle) = &credential.handle
-            && let Ok(Err(error)) = timeout(REGISTRY_TIMEOUT, self.task.provider.revoke(handle)).await
-        {
-            warn!(registry = %self.task.registry, error = %error.chain(), "could not delete the refused token");
-        }
     }
 
     fn has_credential(&self) -> bool {
@@ -380,17 +375,10 @@ impl Keeper {
             retired.covered_at.is_some_and(|at| at.saturating_add(schedule::MARGIN).is_ok_and(|at| at <= now))
         };
         let Some(retired) = self.slot.borrow().retired.iter().find(|retired| due(retired)).cloned() else { return };
-        let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.revoke(&retired.handle)).await;
-        match asked.unwrap_or_else(|_| Err(too_slow("delete the replaced token", REGISTRY_TIMEOUT))) {
-            Ok(()) => {
-                info!(registry = %self.task.registry, token = %retired.handle.0, "deleted the replaced token");
-                self.slot.send_modify(|slot| slot.retired.retain(|other| other != &retired));
-            }
-            Err(error) => {
-                warn!(registry = %self.task.registry, token = %retired.handle.0, error = %error.chain(),
-                    "could not delete the replaced token");
-                self.revoke_not_before = now.saturating_add(REVOKE_RETRY).unwrap_or(Timestamp::MAX);
-            }
+        if deletion::delete(&self.task.registry, &*self.task.provider, &retired.handle).await {
+            self.slot.send_modify(|slot| slot.retired.retain(|other| other != &retired));
+        } else {
+            self.revoke_not_before = now.saturating_add(deletion::RETRY).unwrap_or(Timestamp::MAX);
         }
     }
 }

@@ -47,14 +47,14 @@ pub trait Provider: Debug + Send + Sync {
         false
     }
 
-    /// Deletes a replaced credential at its issuer. Succeeds when it is already gone.
+    /// Deletes a replaced credential at its issuer.
     ///
-    /// Called for credentials with a [`TokenHandle`] only.
+    /// Called for credentials with a [`TokenHandle`] only, which may be from before the settings were changed.
     ///
     /// # Errors
     /// [`MintError`], as for [`Provider::mint`].
-    async fn revoke(&self, _handle: &TokenHandle) -> Result<(), MintError> {
-        Ok(())
+    async fn revoke(&self, _handle: &TokenHandle) -> Result<Revocation, MintError> {
+        Ok(Revocation::OutOfReach)
     }
 
     /// Asks the registry itself whether it accepts the credential: `GET /v2/` and its token flow.
@@ -71,6 +71,15 @@ pub trait Provider: Debug + Send + Sync {
     async fn pull_limit(&self, _credential: &Credential) -> Result<Option<PullLimit>, MintError> {
         Ok(None)
     }
+}
+
+/// What became of a credential that was to be deleted at its issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// It is gone: deleted now, or not there (any more) as far as the issuer tells.
+    Gone,
+    /// It is not this identity's to delete, and lives on until its end.
+    OutOfReach,
 }
 
 /// How many pulls a registry allows.

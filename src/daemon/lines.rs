@@ -1,13 +1,14 @@
 //! The registries at work: of each its settings, its provider, and the slot that its keeper writes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem::discriminant;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tracing::info;
 
 use crate::config::CompiledSelection;
 use crate::config::settings::{Registry, Settings};
+use crate::credential::TokenHandle;
 use crate::cron::Ticks;
 use crate::daemon::snapshot::Shown;
 use crate::daemon::{Site, StartError};
@@ -34,6 +35,15 @@ pub(super) struct Lines {
     all: Vec<Line>,
 }
 
+/// What other settings have changed.
+#[derive(Debug)]
+pub(super) struct Changes {
+    /// The registries that are new or other than before.
+    pub(super) changed: BTreeSet<RegistryName>,
+    /// Those that are not there any more.
+    pub(super) gone: Vec<Line>,
+}
+
 impl Lines {
     pub(super) fn new(settings: &Settings, outside: Arc<Outside>, site: &Site) -> Self {
         let mut lines = Self { outside: Arc::clone(&outside), all: Vec::new() };
@@ -41,9 +51,8 @@ impl Lines {
         lines
     }
 
-    /// Other settings, or another way to registries and clouds. Returns the registries that are new or other than before;
-    /// the rest goes on untouched.
-    pub(super) fn assign(&mut self, settings: &Settings, outside: Arc<Outside>, site: &Site) -> BTreeSet<RegistryName> {
+    /// Other settings, or another way to registries and clouds. What these do not touch goes on as it is.
+    pub(super) fn assign(&mut self, settings: &Settings, outside: Arc<Outside>, site: &Site) -> Changes {
         let same_way = Arc::ptr_eq(&outside, &self.outside);
         self.outside = outside;
         let mut before: BTreeMap<_, _> = self.all.drain(..).map(|line| (line.registry.name.clone(), line)).collect();
@@ -61,7 +70,7 @@ impl Lines {
         let named = |line: &Line| (line.registry.name.clone(), line.registry.provider.name());
         let names: Vec<_> = self.all.iter().map(named).collect();
         site.metrics.set_registries(&names);
-        changed
+        Changes { changed, gone: before.into_values().collect() }
     }
 
     /// A credential lives on under settings that concern only how it is asked for, when it is renewed and where it goes.
@@ -70,7 +79,10 @@ impl Lines {
         let slot = match before {
             Some(line) if line.registry.provider == registry.provider => line.slot,
             before => {
-                let retired = before.map(|line| orphans(&line, &registry, &self.outside)).unwrap_or_default();
+                // Nobody else would delete them.
+                let replaced_at = self.outside.clock.now();
+                let retired = |handle| Retired { handle, replaced_at, covered_at: None };
+                let retired = before.iter().flat_map(Line::tokens).map(retired).collect();
                 Arc::new(watch::channel(Slot { retired, ..Slot::default() }).0)
             }
         };
@@ -84,6 +96,9 @@ impl Lines {
             let minted_at = |slot: &Slot| slot.current.as_ref().map(|minted| minted.minted_at);
             line.slot.send_if_modified(|slot| {
                 let is_newer = minted_at(&saved) > minted_at(slot) || slot.current.is_none();
+                if saved.current.is_some() && minted_at(&saved) < minted_at(slot) {
+                    info!(registry = %line.registry.name, "the state's credential is older than the one at hand, which stays");
+                }
                 if is_newer {
                     *slot = Slot { attempts: std::mem::take(&mut slot.attempts), ..saved };
                 }
@@ -134,6 +149,13 @@ impl Line {
         }
     }
 
+    /// Its tokens at the issuer, which somebody has to delete once it is gone.
+    pub(super) fn tokens(&self) -> Vec<TokenHandle> {
+        let slot = self.slot.borrow();
+        let current = slot.current.as_ref().and_then(|minted| minted.credential.handle.clone());
+        slot.retired.iter().map(|retired| retired.handle.clone()).chain(current).collect()
+    }
+
     fn claim(&self) -> Result<Claim, StartError> {
         Ok(Claim {
             registry: self.registry.name.clone(),
@@ -155,16 +177,4 @@ impl Line {
             slot: self.slot.subscribe(),
         }
     }
-}
-
-/// Tokens at the issuer that nobody would delete under the new settings, if they are of the same kind of registry.
-fn orphans(before: &Line, registry: &Registry, outside: &Outside) -> Vec<Retired> {
-    if discriminant(&before.registry.provider) != discriminant(&registry.provider) {
-        return Vec::new();
-    }
-    let slot = before.slot.borrow();
-    let handle = slot.current.as_ref().and_then(|minted| minted.credential.handle.clone());
-    let replaced_at = outside.clock.now();
-    let current = handle.map(|handle| Retired { handle, replaced_at, covered_at: None });
-    slot.retired.iter().cloned().chain(current).collect()
 }

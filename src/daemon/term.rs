@@ -8,11 +8,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_cron_scheduler::JobScheduler;
 
-use crate::daemon::lines::Lines;
+use crate::daemon::lines::{Changes, Lines};
 use crate::daemon::{Site, StartError};
 use crate::events::{self, Own};
 use crate::keeper::slot::{Coverage, Roster};
-use crate::keeper::{Keeper, ticker};
+use crate::keeper::{Keeper, deletion, ticker};
 use crate::pulls::{self, recovery};
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
@@ -37,6 +37,8 @@ pub(super) struct Term {
     saving: Option<AbortHandle>,
     schedules: Option<JobScheduler>,
     pulls: Pulls,
+    /// Of these each ends by itself.
+    burials: JoinSet<()>,
 }
 
 /// The look into failed pulls, with its means while it goes on.
@@ -92,7 +94,14 @@ impl Drop for Pulls {
 impl Term {
     pub(super) async fn begin(parts: Parts<'_>, news: events::Sources) -> Result<Self, StartError> {
         let pulls = Pulls { running: None, reports: parts.pulls.clone() };
-        let mut term = Self { tasks: JoinSet::new(), keepers: BTreeMap::new(), saving: None, schedules: None, pulls };
+        let mut term = Self {
+            tasks: JoinSet::new(),
+            keepers: BTreeMap::new(),
+            saving: None,
+            schedules: None,
+            pulls,
+            burials: JoinSet::new(),
+        };
         let own = Own::of_process(&parts.site.namespace, &parts.site.identity);
         let (client, clock) = (parts.site.client.clone(), Arc::clone(&parts.site.clock));
         term.tasks.spawn(async {
@@ -100,7 +109,7 @@ impl Term {
             "events"
         });
         let all = parts.lines.iter().map(|line| line.registry.name.clone()).collect();
-        term.go_on(parts, &all).await?;
+        term.go_on(parts, Changes { changed: all, gone: Vec::new() }).await?;
         Ok(term)
     }
 
@@ -113,7 +122,8 @@ impl Term {
     }
 
     /// Other registries from now on: those that changed get other keepers, those that are gone none.
-    pub(super) async fn go_on(&mut self, parts: Parts<'_>, changed: &BTreeSet<RegistryName>) -> Result<(), StartError> {
+    pub(super) async fn go_on(&mut self, parts: Parts<'_>, changes: Changes) -> Result<(), StartError> {
+        let Changes { changed, gone } = changes;
         let there: BTreeSet<_> = parts.lines.iter().map(|line| &line.registry.name).collect();
         self.keepers.retain(|name, running| {
             let stays = there.contains(name) && !changed.contains(name);
@@ -131,6 +141,10 @@ impl Term {
                 "keeper"
             });
             self.keepers.insert(line.registry.name.clone(), Running { task, renew_now });
+        }
+        for line in gone {
+            let (tokens, clock) = (line.tokens(), Arc::clone(&parts.site.clock));
+            self.burials.spawn(deletion::bury(line.registry.name, line.provider, tokens, clock));
         }
         self.save(&parts);
         self.pulls.go_on(&parts, &mut self.tasks);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::verify::{Target, verify};
-use super::{MintError, Outside, Provider, PullLimit, secret_file};
+use super::{MintError, Outside, Provider, PullLimit, Revocation, secret_file};
 use crate::config::settings::{DockerHub, DockerHubSource};
 use crate::credential::{Credential, Expiry, TokenHandle};
 use crate::registry::{Host, RegistryName};
@@ -95,11 +95,11 @@ impl Provider for DockerHubProvider {
         }
     }
 
-    async fn revoke(&self, handle: &TokenHandle) -> Result<(), MintError> {
+    async fn revoke(&self, handle: &TokenHandle) -> Result<Revocation, MintError> {
         match self.minted() {
             Some(minted) => minted.revoke(handle).await,
             // A handle from before the source was changed: its login is no longer known here.
-            None => Ok(()),
+            None => Ok(Revocation::OutOfReach),
         }
     }
 

@@ -111,6 +111,7 @@ async fn what_a_removed_registry_had_written_goes_and_what_others_own_stays() {
     files.remove("acr.toml");
     files.remove("hub.toml");
     volume.publish(&scene, &files);
+    scene.until_said(&["INFO", "configured no more", "registry=hub", "tokens=1"]).await;
     for namespace in ["removed-0", "removed-1"] {
         scene.until_gone(namespace, "pullmint-hub").await;
         let alone = async || {

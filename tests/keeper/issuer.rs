@@ -11,7 +11,7 @@ use pullmint::cron::Ticks;
 use pullmint::keeper::slot::{Coverage, Minted, Slot};
 use pullmint::keeper::{Keeper, Task};
 use pullmint::metrics::Metrics;
-use pullmint::provider::{MintError, Provider, Reason};
+use pullmint::provider::{MintError, Provider, Reason, Revocation};
 use pullmint::registry::{Host, RegistryName};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -38,6 +38,8 @@ struct State {
     registry_hangs: bool,
     revoked: Vec<String>,
     keeps_tokens: bool,
+    disowns_tokens: bool,
+    answers_late: Duration,
 }
 
 /// A clock that runs as fast as the test, and that can be set.
@@ -79,8 +81,15 @@ impl Issuer {
             registry_hangs: false,
             revoked: Vec::new(),
             keeps_tokens: false,
+            disowns_tokens: false,
+            answers_late: Duration::ZERO,
         };
         Self { clock, hosts: [Host::docker_hub()], state: Mutex::new(state) }
+    }
+
+    /// The issuer and its clock, as others know them.
+    pub(crate) fn parts(self: &Arc<Self>) -> (Arc<dyn Provider>, Arc<dyn Clock>) {
+        (Arc::clone(self) as _, Arc::clone(&self.clock) as _)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -105,6 +114,16 @@ impl Issuer {
         self.state().keeps_tokens = keeps;
     }
 
+    /// Tokens are another login's from now on.
+    pub(crate) fn disowns_tokens(&self) {
+        self.state().disowns_tokens = true;
+    }
+
+    /// A mint takes so long from now on.
+    pub(crate) fn answers_late(&self, delay: Duration) {
+        self.state().answers_late = delay;
+    }
+
     pub(crate) fn attempts(&self) -> Vec<Timestamp> {
         self.state().attempts.clone()
     }
@@ -122,11 +141,12 @@ impl Provider for Issuer {
 
     async fn mint(&self) -> Result<Credential, MintError> {
         let now = self.clock.now();
-        let (answer, number) = {
+        let (answer, number, delay) = {
             let mut state = self.state();
             state.attempts.push(now);
-            (state.answer, state.attempts.len())
+            (state.answer, state.attempts.len(), state.answers_late)
         };
+        tokio::time::sleep(delay).await;
         let username = "acme".to_owned();
         match answer {
             Answer::Mints(life) => Ok(Credential {
@@ -147,13 +167,16 @@ impl Provider for Issuer {
         matches!(self.state().answer, Answer::Reads(_))
     }
 
-    async fn revoke(&self, handle: &TokenHandle) -> Result<(), MintError> {
+    async fn revoke(&self, handle: &TokenHandle) -> Result<Revocation, MintError> {
         let mut state = self.state();
         if state.keeps_tokens {
             return Err(MintError::new(Reason::Unexpected, "delete a token", "wait"));
         }
+        if state.disowns_tokens {
+            return Ok(Revocation::OutOfReach);
+        }
         state.revoked.push(handle.0.clone());
-        Ok(())
+        Ok(Revocation::Gone)
     }
 
     async fn verify(&self, _credential: &Credential) -> Result<(), MintError> {
@@ -196,15 +219,14 @@ impl Bench {
     fn of(issuer: Arc<Issuer>, ticks: Option<Ticks>, slot: Slot, coverage: Coverage) -> Self {
         let (told, slot) = watch::channel(slot);
         let (coverage, covered) = watch::channel(coverage);
-        let provider: Arc<dyn Provider> = Arc::clone(&issuer) as _;
+        let (provider, clock) = issuer.parts();
         let registry = RegistryName::new("hub");
         let task = Task { registry, provider, renew_at: 0.5, ticks, verify: true, metrics: Metrics::default() };
-        let clock = Arc::clone(&issuer.clock);
-        let keeper = Keeper::new(task, Arc::clone(&clock) as _, Arc::new(told), covered);
+        let (watch, keeper) = (Arc::clone(&issuer.clock), Keeper::new(task, clock, Arc::new(told), covered));
         let renew_now = keeper.renew_now();
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run());
-        Self { issuer, renew_now, clock, slot, coverage, _keeper: tasks }
+        Self { issuer, renew_now, clock: watch, slot, coverage, _keeper: tasks }
     }
 
     /// The next process, with the same issuer.

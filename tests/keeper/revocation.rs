@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use pullmint::credential::TokenHandle;
+use pullmint::keeper::deletion::bury;
 use pullmint::keeper::slot::Coverage;
+use pullmint::registry::RegistryName;
 
 use crate::issuer::{Bench, LIFE};
 use crate::{HOUR, MINUTE, SECOND};
@@ -64,4 +67,53 @@ async fn secrets_that_still_hold_an_older_token_keep_all_later_ones_alive() {
     bench.cover();
     tokio::time::sleep(MINUTE * 5 + SECOND * 2).await;
     assert_eq!(bench.issuer.revoked(), ["token-1", "token-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_another_logins_is_given_up() {
+    let bench = replaced().await;
+    bench.issuer.disowns_tokens();
+    bench.cover();
+    tokio::time::sleep(MINUTE * 5 + SECOND).await;
+    assert!(bench.slot().retired.is_empty() && bench.issuer.revoked().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_came_after_its_keepers_end_is_deleted() {
+    let bench = replaced().await;
+    bench.issuer.answers_late(SECOND * 10);
+    bench.renew_now.notify_one();
+    tokio::time::sleep(SECOND * 2).await;
+    assert_eq!(bench.issuer.attempts().len(), 3);
+    let left = bench.slot();
+    let next = bench.succeeded_by(left, Coverage::new());
+    tokio::time::sleep(SECOND * 10).await;
+    assert_eq!(next.issuer.revoked(), ["token-3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_whose_keeper_ended_while_the_registry_was_asked_is_deleted() {
+    let bench = replaced().await;
+    bench.issuer.registry_hangs();
+    bench.renew_now.notify_one();
+    tokio::time::sleep(SECOND * 2).await;
+    let left = bench.slot();
+    let next = bench.succeeded_by(left, Coverage::new());
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(next.issuer.revoked(), ["token-3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tokens_of_a_registry_that_is_gone_are_deleted_when_no_pull_can_carry_them_any_more() {
+    let bench = Bench::start();
+    let tokens = ["in-force", "replaced"].map(|id| TokenHandle(id.to_owned())).to_vec();
+    let (provider, clock) = bench.issuer.parts();
+    tokio::spawn(bury(RegistryName::new("hub"), provider, tokens, clock));
+    tokio::time::sleep(Duration::from_secs(299)).await;
+    assert!(bench.issuer.revoked().is_empty());
+    bench.issuer.keeps_tokens(true);
+    tokio::time::sleep(MINUTE * 2).await;
+    bench.issuer.keeps_tokens(false);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(bench.issuer.revoked(), ["in-force", "replaced"]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pullmint::config::settings::{DockerHub, DockerHubLogin, DockerHubSource, ProviderSettings};
 use pullmint::credential::{Expiry, TokenHandle};
-use pullmint::provider::Reason;
+use pullmint::provider::{Reason, Revocation};
 use secrecy::ExposeSecret;
 use world::clouds::Service;
 use world::clouds::seed::{self, Files};
@@ -185,4 +185,19 @@ async fn the_pulls_that_are_left_are_told_and_asking_costs_none() {
     net.clouds().revoke_all(Service::HubTokens);
     let error = provider.pull_limit(&credential).await.expect_err("a dead token");
     assert_eq!(error.reason, Reason::Denied, "{}", told(&error));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_the_logins_to_delete_is_said_to_be_so_and_a_refused_login_is_a_failure() {
+    let net = Net::start().await;
+    let handle = minted(&net.provider(organization(&net.files), None)).await.handle.expect("a handle");
+    let member = organization_by(login(&net.files, seed::HUB_MEMBER), DAY);
+    for other in [member, token_file(&net.files), oidc(&net.files)] {
+        let revoked = net.provider(other, None).revoke(&handle).await.expect("an answer");
+        assert_eq!(revoked, Revocation::OutOfReach);
+    }
+    let stranger = organization_by(login(&net.files, "nobody"), DAY);
+    let error = net.provider(stranger, None).revoke(&handle).await.expect_err("no login");
+    assert_eq!(error.reason, Reason::Denied, "which may pass");
+    assert_eq!(net.clouds().hub_tokens(seed::HUB_ORG).len(), 2, "nothing was deleted");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::settings::DockerHubLogin;
 use crate::provider::http::{Answer, Http};
-use crate::provider::{MintError, Reason, secret_file};
+use crate::provider::{MintError, Reason, Revocation, secret_file};
 
 const API: &str = "https://hub.docker.com/v2/";
 
@@ -145,18 +145,21 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Deletes a token; one that is gone already is a success.
-    pub(super) async fn delete(&self, path: &str, id: &str) -> Result<(), MintError> {
+    /// Deletes a token.
+    pub(super) async fn delete(&self, path: &str, id: &str) -> Result<Revocation, MintError> {
         let attempt = "delete an access token at Docker Hub";
         let mut url = url(path)?;
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.push(id);
         }
         let answer = self.send(attempt, self.http.request(Method::DELETE, url)).await?;
-        if answer.status.is_success() || answer.status == StatusCode::NOT_FOUND {
-            return Ok(());
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(Revocation::Gone),
+            // The login was accepted: it is another one's token.
+            StatusCode::FORBIDDEN => Ok(Revocation::OutOfReach),
+            status if status.is_success() => Ok(Revocation::Gone),
+            _ => Err(answer.refusal(attempt, TOKENS_DENIED)),
         }
-        Err(answer.refusal(attempt, TOKENS_DENIED))
     }
 
     async fn send(&self, attempt: &str, request: RequestBuilder) -> Result<Answer, MintError> {

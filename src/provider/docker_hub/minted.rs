@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::hub_api::{Session, Token};
 use crate::config::settings::DockerHubLogin;
 use crate::credential::{Credential, Expiry, TokenHandle};
-use crate::provider::{MintError, Outside, Reason};
+use crate::provider::{MintError, Outside, Reason, Revocation};
 use crate::registry::RegistryName;
 
 /// Docker Hub allows 100 characters; the rest is for the time of the mint.
@@ -96,7 +96,7 @@ impl Minted<'_> {
         })
     }
 
-    pub(super) async fn revoke(&self, handle: &TokenHandle) -> Result<(), MintError> {
+    pub(super) async fn revoke(&self, handle: &TokenHandle) -> Result<Revocation, MintError> {
         let session = Session::log_in(&self.outside.http, self.login).await?;
         session.delete(&self.kind.path(), &handle.0).await
     }
@@ -109,8 +109,9 @@ impl Minted<'_> {
         let listed = session.list(path).await?;
         let mut left = listed.len();
         for id in listed.iter().filter(is_ours).filter_map(Token::id).take(MOST_DELETIONS) {
-            session.delete(path, id).await?;
-            left -= 1;
+            if session.delete(path, id).await? == Revocation::Gone {
+                left -= 1;
+            }
         }
         Ok(left)
     }
