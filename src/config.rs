@@ -38,6 +38,9 @@ use report::Flaw;
 /// The file for what holds for every registry; its name is no registry's.
 const GLOBAL: &str = "pullmint";
 
+/// What to do about a directory that cannot be read.
+const EXPECTED: &str = "name the configuration's directory, which has one NAME.toml per registry: `--config DIR`";
+
 /// Loads the configuration from a directory: `pullmint.toml`, which may be absent, and one `NAME.toml` per registry.
 ///
 /// # Errors
@@ -69,7 +72,10 @@ impl Texts {
                     }
                 }
             }
-            Err(error) => texts.unreadable.push(unreadable(dir, error)),
+            Err(error) => {
+                let problem = unreadable(dir, error);
+                texts.unreadable.push(Problem { help: Some(EXPECTED.to_owned()), ..problem });
+            }
         }
         texts.files.sort();
         texts

@@ -123,7 +123,7 @@ error: give the host alone, without scheme and path: gamma.azurecr.io
 2 | login_servers = ["acme.azurecr.io", "beta.azurecr.cn", "https://gamma.azurecr.io"]
   |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-error: `identity = "client-secret"` also needs `client_id` and `client_secret_file` and `tenant`
+error: `identity = "client-secret"` also needs `client_id` and `tenant`
  --> config/acr.toml:3:12
   |
 3 | identity = "client-secret"
@@ -332,7 +332,8 @@ fn what_cannot_be_read_is_named() {
         (file.as_path(), message.as_str()),
         (dir.path(), "there is no registry: expected a file NAME.toml for each")
     );
-    assert!(first(&dir.path().join("absent")).1.starts_with("unreadable: "));
+    let absent = config::load(&dir.path().join("absent")).expect_err("a problem").problems()[0].clone();
+    assert!(absent.message.starts_with("unreadable: ") && absent.help.expect("help").contains("`--config DIR`"));
     symlink("nowhere", dir.path().join("a.toml")).expect("a link");
     assert_eq!(first(dir.path()).0, dir.path().join("a.toml"));
     fs::remove_file(dir.path().join("a.toml")).expect("a link");
@@ -370,6 +371,23 @@ fn what_does_not_go_together_is_refused() {
     ] {
         assert!(message.contains(part), "{message:?} should contain {part:?}");
     }
+}
+
+#[test]
+fn what_only_follows_from_a_mistyped_key_is_not_reported_beside_it() {
+    for file in [
+        "provider = \"ecr\"\nregion = \"eu-west-1\"\nacounts = [\"123456789012\"]",
+        "provider = \"docker-hub\"\nsource = \"token-file\"\nusername = \"a\"\ntoken_fle = \"f\"",
+    ] {
+        assert!(problem(file).starts_with("there is no key `"), "{file}");
+    }
+}
+
+#[test]
+fn a_missing_key_is_told_with_the_words_to_choose_from() {
+    let report = report(&[("c/hub.toml", "provider = \"docker-hub\"\n")]);
+    let words = "How the token comes about: one of `token-file`, `organization-token`, `personal-token`, `oidc`";
+    assert_eq!(report.problems()[0].help.as_deref(), Some(words));
 }
 
 #[test]

@@ -91,7 +91,7 @@ pub(super) fn choices(key: &str) -> &'static [Choice] {
 /// Checks that with `key = "name"` the keys stand that it needs, and none that only other choices take.
 fn chosen(document: &mut Document<'_>, key: &str, name: &str, choices: &[Choice]) {
     let Some(choice) = choices.iter().find(|choice| choice.name == name) else { return };
-    let missing: Vec<&str> = choice.needs.iter().copied().filter(|needed| document.key(needed).is_none()).collect();
+    let missing: Vec<&str> = choice.needs.iter().copied().filter(|needed| document.lacks(needed)).collect();
     if !missing.is_empty() {
         let flaw = Flaw::new(format!("`{key} = \"{name}\"` also needs `{}`", missing.join("` and `")));
         document.report(document.value(key), flaw);

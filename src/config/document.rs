@@ -8,8 +8,8 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::read;
-use super::report::{Flaw, Problem};
+use super::report::{Flaw, Problem, nearest};
+use super::{read, schema};
 
 /// Where something stands, in bytes.
 pub(super) type Span = Range<usize>;
@@ -86,11 +86,18 @@ impl<'a> Document<'a> {
         self.root.get(key).map(Spanned::span)
     }
 
+    /// Whether a key is absent from the file's top, and not merely mistyped, which has been reported as that.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        let meant = |other: &str| !schema::is_known_key(other) && nearest(other, [key]).is_some();
+        !self.root.contains_key(key) && !self.root.keys().any(|other| meant(other.get_ref()))
+    }
+
     /// Whether a list is absent or empty.
     pub(super) fn lists_nothing(&self, key: &str) -> bool {
         match self.root.get(key).map(Spanned::get_ref) {
             Some(DeValue::Array(items)) => items.is_empty(),
-            other => other.is_none(),
+            Some(_) => false,
+            None => self.lacks(key),
         }
     }
 

@@ -58,11 +58,19 @@ fn entries(form: &Value, table: &DeTable<'_>, at: Span, outer: &[&str], report: 
             nearest(AsRef::<str>::as_ref(other.get_ref()), keys.iter().copied()) == Some(key)
         };
         if !table.contains_key(key) && !table.iter().any(mistyped) {
-            let comment = form["properties"][key]["description"].as_str().unwrap_or_default();
-            report(at.clone(), Flaw::new(format!("`{key}` is missing")).help(comment.replace('\n', " ")));
+            report(at.clone(), Flaw::new(format!("`{key}` is missing")).help(meaning(&form["properties"][key])));
         }
     }
     Value::Object(read)
+}
+
+/// What a key is for, with the words that can stand there if they are few.
+fn meaning(schema: &Value) -> String {
+    let comment = schema["description"].as_str().unwrap_or_default().replace('\n', " ");
+    match choices(schema) {
+        choices if choices.is_empty() => comment,
+        choices => format!("{}: {}", comment.trim_end_matches('.'), one_of(choices.into_iter())),
+    }
 }
 
 fn unknown(key: &str, keys: &[&str], outer: &[&str]) -> Flaw {
@@ -92,10 +100,7 @@ fn unknown(key: &str, keys: &[&str], outer: &[&str]) -> Flaw {
 }
 
 fn value(schema: &Value, value: &Spanned<DeValue<'_>>, outer: &[&str], report: &mut Sink<'_>) -> Option<Value> {
-    let choices: Vec<&str> = schema["oneOf"]
-        .as_array()
-        .map(|forms| forms.iter().filter_map(|form| form["const"].as_str()).collect())
-        .unwrap_or_default();
+    let choices = choices(schema);
     if !choices.is_empty() {
         return choice(value, choices.iter().copied(), report).map(Value::from);
     }
@@ -124,6 +129,11 @@ fn value(schema: &Value, value: &Spanned<DeValue<'_>>, outer: &[&str], report: &
             None
         }
     }
+}
+
+/// The words that a schema allows, if it is a choice among some.
+fn choices(schema: &Value) -> Vec<&str> {
+    schema["oneOf"].as_array().into_iter().flatten().filter_map(|form| form["const"].as_str()).collect()
 }
 
 fn checked(schema: &Value, text: &str, span: Span, report: &mut Sink<'_>) -> Option<Value> {

@@ -1,6 +1,6 @@
 //! The configuration reference: the schema, told in words.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::report::nearest;
 use super::{check, schema, text};
@@ -47,19 +47,19 @@ pub fn reference() -> String {
     page
 }
 
-/// What is said about one key, in each file that may have it.
+/// What is said about one key, or about all keys of one table, in each file that may have it.
 ///
 /// # Errors
 /// With the name of the key that was perhaps meant, if there is none of this name.
 pub fn explain(name: &str) -> Result<String, Option<String>> {
     let sections = sections();
     let found = sections.iter().flat_map(|section| {
-        let keys = section.keys.iter().filter(|key| key.name == name || key.name == format!("namespaces.{name}"));
+        let keys = section.keys.iter().filter(|key| key.answers_to(name));
         keys.map(|key| format!("{}: {}\n\n{}", section.title, key.name, key.text()))
     });
     let found: Vec<_> = found.collect();
     if found.is_empty() {
-        let names = sections.iter().flat_map(|section| &section.keys).map(|key| key.name.as_str());
+        let names = sections.iter().flat_map(|section| &section.keys).flat_map(Key::names);
         return Err(nearest(name, names).map(str::to_owned));
     }
     Ok(found.join("\n"))
@@ -77,7 +77,10 @@ fn sections() -> Vec<Section> {
         Section {
             title: "Every registry".to_owned(),
             intro: "The keys that each `NAME.toml` may have, whatever its provider.",
-            keys: forms.first().map(|form| keys(form, &is_common)).unwrap_or_default(),
+            keys: [provider(forms)]
+                .into_iter()
+                .chain(forms.iter().take(1).flat_map(|form| keys(form, &is_common)))
+                .collect(),
         },
     ];
     for form in forms {
@@ -98,6 +101,19 @@ fn intro(provider: &str) -> &'static str {
     }
 }
 
+/// The key that says which form a file has.
+fn provider(forms: &[Value]) -> Key {
+    let choice =
+        |form: &Value| json!({ "const": form["properties"]["provider"]["const"], "description": form["description"] });
+    let choices: Vec<_> = forms.iter().map(choice).collect();
+    let description = "Whose registry it is. It decides which other keys there are.";
+    Key {
+        name: "provider".to_owned(),
+        schema: json!({ "description": description, "oneOf": choices }),
+        is_required: true,
+    }
+}
+
 /// The keys of a form in alphabetical order, those of its tables with the table's name before them.
 fn keys(form: &Value, wanted: &dyn Fn(&str) -> bool) -> Vec<Key> {
     let mut all = Vec::new();
@@ -115,6 +131,16 @@ fn keys(form: &Value, wanted: &dyn Fn(&str) -> bool) -> Vec<Key> {
 }
 
 impl Key {
+    /// The names that it can be asked for by: its own, with and without its table's, and its table's.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let (table, own) = self.name.rsplit_once('.').unwrap_or(("", &self.name));
+        [self.name.as_str(), own, table].into_iter().filter(|name| !name.is_empty())
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        self.names().any(|own| own == name)
+    }
+
     /// Type, bounds, default and meaning.
     fn text(&self) -> String {
         let mut facts = vec![kind(&self.schema)];

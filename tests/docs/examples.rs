@@ -62,7 +62,13 @@ fn the_schema_explains_a_key_wherever_it_may_stand_and_guesses_what_was_meant() 
     assert!(bounded.contains("Number · 0.1 to 0.9 · default `0.5`."), "{bounded}");
     let chosen = config::explain("source").expect("a key");
     assert!(chosen.contains("`oidc`") && chosen.contains("Needs `organization`, `connection_id`"), "{chosen}");
-    assert!(config::explain("include").is_ok(), "a key of a table needs no table's name");
+    for (short, long) in [("include", "namespaces.include"), ("listen", "admin.listen"), ("recover", "pulls.recover")] {
+        assert_eq!(config::explain(short), config::explain(long), "a key of a table needs no table's name");
+    }
+    let table = config::explain("pulls").expect("a table");
+    assert!(table.contains("pulls.explain") && table.contains("pulls.recover"), "{table}");
+    let provider = config::explain("provider").expect("a key");
+    assert!(provider.contains("required") && provider.contains("- `ecr-public`: "), "{provider}");
     assert_eq!(config::explain("renw_at"), Err(Some("renew_at".to_owned())));
     assert_eq!(config::explain("certainly_nothing"), Err(None));
 }
