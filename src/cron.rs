@@ -1,9 +1,9 @@
 //! Cron expressions: what they mean, and when they tick next.
 
-use chrono::{DateTime, Utc};
-use croner::Cron;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
+use croner::{Cron, YEAR_UPPER_LIMIT};
 use jiff::Timestamp;
 
 /// When an expression ticks, in UTC.
@@ -18,6 +18,14 @@ impl Ticks {
     /// What is no cron expression.
     pub fn parse(expression: &str) -> Result<Self, CronError> {
         CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(expression).map(Self)
+    }
+
+    /// Whether it ever ticks. It has no year, so it does not matter when one asks: the last 28 years before the search ends
+    /// have every calendar there is.
+    #[must_use]
+    pub fn ever(&self) -> bool {
+        let start = NaiveDate::from_ymd_opt(YEAR_UPPER_LIMIT - 28, 1, 1).unwrap_or_default();
+        self.0.find_next_occurrence(&start.and_time(NaiveTime::MIN).and_utc(), true).is_ok()
     }
 
     /// The first tick after this instant; `None` for an expression that never ticks.
@@ -49,6 +57,11 @@ mod tests {
 
     #[test]
     fn a_day_that_no_month_has_never_comes() {
-        assert_eq!(next("0 0 0 31 2 *", "2026-11-26T12:00:00Z"), None);
+        for (expression, ever) in
+            [("0 0 0 31 2 *", false), ("0 0 0 31 2 MON", false), ("0 0 0 29 2 *", true), ("0 0 0 29 2 MON", true)]
+        {
+            assert_eq!(next(expression, "2026-11-26T12:00:00Z").is_some(), ever, "{expression}");
+            assert_eq!(Ticks::parse(expression).expect("an expression").ever(), ever, "{expression}");
+        }
     }
 }

@@ -391,6 +391,19 @@ fn a_missing_key_is_told_with_the_words_to_choose_from() {
 }
 
 #[test]
+fn a_schedule_that_never_ticks_is_refused() {
+    let report = report(&[("c/a.toml", "provider = \"ecr-public\"\nschedule = \"0 0 31 2 *\"\n")]).to_string();
+    let expected = r#"error: this schedule never ticks: no month has such a day
+ --> c/a.toml:2:12
+  |
+2 | schedule = "0 0 31 2 *"
+  |            ^^^^^^^^^^^^
+  |
+  = help: where both a day of the month and a weekday are given, both must hold"#;
+    assert_eq!(report, expected);
+}
+
+#[test]
 fn what_is_wrong_with_the_admin_table_is_shown_where_it_stands() {
     let report = |table: &str| report(&[("c/a.toml", HUB_TWO_VALID), ("c/pullmint.toml", table)]).to_string();
     assert_eq!(

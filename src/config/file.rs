@@ -179,7 +179,7 @@ pub(super) struct Common {
     /// ServiceAccounts whose `imagePullSecrets` shall name the Secret. Default: those in `pullmint.toml`.
     pub(super) service_accounts: Option<Vec<Name>>,
     /// A cron expression in UTC, with five fields or with seconds in front. A tick means "renew now", in addition to
-    /// the renewal before expiry, which needs no schedule.
+    /// the renewal before expiry, which needs no schedule. A day of the month and a weekday must both hold.
     pub(super) schedule: Option<Cron>,
     /// The part of a credential's life after which it is renewed. Half leaves as much time for retries as was used.
     #[serde(default = "half")]

@@ -146,10 +146,10 @@ pub(super) fn cron(text: &str) -> Result<String, Flaw> {
                 .help("as `0 */6 * * *`: every six hours, in UTC"));
         }
     };
-    match Ticks::parse(&full) {
-        Ok(_) => Ok(full),
-        Err(e) => Err(Flaw::new(format!("this is no cron expression: {e}"))),
-    }
+    let ticks = Ticks::parse(&full).map_err(|e| Flaw::new(format!("this is no cron expression: {e}")))?;
+    demand(ticks.ever(), "this schedule never ticks: no month has such a day")
+        .map_err(|flaw| flaw.help("where both a day of the month and a weekday are given, both must hold"))?;
+    Ok(full)
 }
 
 fn network(text: &str) -> Verdict {
@@ -293,7 +293,11 @@ mod tests {
             ("kubernetes-name", vec!["a", "a.b-c"], vec!["", "A", "a_b", "-a", "a."]),
             ("glob", vec!["*", "team-{a,b}", "[a-c]?"], vec!["", "[", "{a"]),
             ("label-selector", vec!["", "a=b"], vec!["a in b"]),
-            ("cron", vec!["0 */6 * * *", "30 0 6 * * MON-FRI"], vec!["", "* * * *", "60 * * * *", "@daily"]),
+            (
+                "cron",
+                vec!["0 */6 * * *", "30 0 6 * * MON-FRI", "0 0 29 2 *", "0 0 13 * FRI"],
+                vec!["", "* * * *", "60 * * * *", "@daily", "0 0 31 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 MON"],
+            ),
             ("registry-host", vec!["a.azurecr.io", "r:5000"], vec!["", "https://a", "u:p@a", "a/b"]),
             (
                 "socket-address",
