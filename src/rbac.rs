@@ -195,15 +195,36 @@ pub fn permissions(settings: &Settings, namespace: &str) -> Vec<Permission> {
     permissions
 }
 
+impl Permission {
+    /// Whether it does the same when it is given in each served namespace by itself. What is only seen is seen in all
+    /// namespaces or in none: a watch spans them.
+    #[must_use]
+    pub fn may_be_given_by_namespace(&self) -> bool {
+        let changes = matches!(self.verb.as_str(), "create" | "delete" | "patch");
+        let looks_once_more = self.resource == "pods" && self.verb == "get";
+        self.namespace.is_none() && self.group.is_empty() && (changes || looks_once_more)
+    }
+
+    /// It, where it is given in each served namespace by itself.
+    #[must_use]
+    pub fn in_selected_namespaces(&self) -> String {
+        format!("{} in the selected namespaces", self.act())
+    }
+
+    /// What may be done, without the place.
+    fn act(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{} {}/{name}", self.verb, self.resource),
+            None => format!("{} {}", self.verb, self.resource),
+        }
+    }
+}
+
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.verb, self.resource)?;
-        if let Some(name) = &self.name {
-            write!(f, "/{name}")?;
-        }
         match &self.namespace {
-            Some(namespace) => write!(f, " in {namespace}"),
-            None => f.write_str(" in all namespaces"),
+            Some(namespace) => write!(f, "{} in {namespace}", self.act()),
+            None => write!(f, "{} in all namespaces", self.act()),
         }
     }
 }

@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::Client;
-use kube::api::{Api, PostParams};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use crate::admin;
-use crate::cli::{ConfigArgs, HomeArgs, Outcome, explain, print};
-use crate::clock::{Clock, SystemClock};
-use crate::cluster::{self, Cluster};
+use crate::cli::{ConfigArgs, HomeArgs, Outcome, print};
+use crate::clock::SystemClock;
 use crate::config::Settings;
 use crate::config::settings::{Admin, Registry};
 use crate::provider::{self, MintError, Outside, Reason, Revocation};
-use crate::pulse::Pulses;
-use crate::rbac::{self, Permission};
+
+mod permissions;
+
+use permissions::permissions;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -143,68 +141,6 @@ async fn credential(registry: &Registry, outside: &Outside) -> Vec<Item> {
         }
     }
     items
-}
-
-async fn permissions(settings: &Settings, home: &HomeArgs) -> Vec<Item> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let Cluster { client, namespace } = match cluster::connect(&clock, &Pulses::default()).await {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            return vec![Item {
-                subject: "cluster".to_owned(),
-                check: "connect",
-                result: Verdict::Failed,
-                detail: explain(&error).replace("\n  because", ""),
-                remedy: Some("set KUBECONFIG, or run in a Pod with a ServiceAccount".to_owned()),
-            }];
-        }
-    };
-    let needed = rbac::permissions(settings, home.namespace.as_deref().unwrap_or(&namespace));
-    let asked = needed.iter().map(|permission| review(client.clone(), permission));
-    futures::future::join_all(asked).await
-}
-
-async fn review(client: Client, permission: &Permission) -> Item {
-    let subject = permission.to_string();
-    let attributes = ResourceAttributes {
-        group: Some(permission.group.to_owned()),
-        resource: Some(permission.resource.to_owned()),
-        verb: Some(permission.verb.to_owned()),
-        name: permission.name.clone(),
-        namespace: permission.namespace.clone(),
-        ..ResourceAttributes::default()
-    };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
-        ..SelfSubjectAccessReview::default()
-    };
-    let api = Api::<SelfSubjectAccessReview>::all(client);
-    match timeout(PATIENCE, api.create(&PostParams::default(), &review)).await {
-        Ok(Ok(answer)) if answer.status.as_ref().is_some_and(|status| status.allowed) => {
-            ok(&subject, "permission", "allowed".to_owned())
-        }
-        Ok(Ok(_)) => Item {
-            subject,
-            check: "permission",
-            result: Verdict::Failed,
-            detail: "not allowed".to_owned(),
-            remedy: Some("pullmint rbac --config DIR | kubectl apply -f -".to_owned()),
-        },
-        Ok(Err(error)) => Item {
-            subject,
-            check: "permission",
-            result: Verdict::Failed,
-            detail: error.to_string(),
-            remedy: Some("see whether the API server answers: kubectl auth can-i --list".to_owned()),
-        },
-        Err(_) => Item {
-            subject,
-            check: "permission",
-            result: Verdict::Failed,
-            detail: format!("no answer within {} s", PATIENCE.as_secs()),
-            remedy: Some("see whether the API server answers: kubectl version".to_owned()),
-        },
-    }
 }
 
 fn ok(subject: &str, check: &'static str, detail: String) -> Item {

@@ -1,4 +1,5 @@
-//! With Roles per namespace the real program serves the namespaces that have one, and writes nowhere else.
+//! With Roles per namespace the real program serves the namespaces that have one, and writes nowhere else; `check` says
+//! which selected ones have none.
 
 use std::process::Stdio;
 
@@ -27,15 +28,33 @@ async fn with_the_scope_namespaces_the_listed_ones_are_served_and_the_others_rep
     let ecr = std::fs::read_to_string("deploy/kustomize/overlays/eks/ecr.toml").expect("a file");
     stage.configure("ecr.toml", &ecr).expect("a file");
 
-    let mut once = Command::new(env!("CARGO_BIN_EXE_pullmint"));
-    once.args(["once", "--config"]).arg(stage.config()).envs(stage.env()).stdin(Stdio::null()).kill_on_drop(true);
-    let ended = once.output().await.expect("a start");
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(3), "{said}");
+    let (code, _, said) = pullmint(&stage, "once").await;
+    assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("team-1") && said.contains("forbidden"), "{said}");
     let secret = async |namespace: &str| {
         Api::<Secret>::namespaced(client.clone(), namespace).get_opt("pullmint-ecr").await.expect("an answer")
     };
     assert!(secret("team-0").await.is_some(), "{said}");
     assert!(secret("team-1").await.is_none());
+
+    let (code, told, _) = pullmint(&stage, "check").await;
+    assert_eq!(code, Some(3), "{told}");
+    let failed = "FAILED   patch secrets/pullmint-ecr in the selected namespaces";
+    let line = told.lines().find(|line| line.starts_with(failed)).unwrap_or_else(|| panic!("{told}"));
+    assert!(line.ends_with("not allowed in team-1"), "{line}");
+    assert!(told.contains("`rbac.namespaces` of the chart") && !told.contains("kubectl apply"), "{told}");
+
+    stage.configure("ecr.toml", &ecr.replace("team-*", "team-0")).expect("a file");
+    let (code, told, _) = pullmint(&stage, "check").await;
+    assert_eq!(code, Some(0), "what is selected has its Role: {told}");
+    assert!(told.contains("ok       delete secrets/pullmint-ecr in the selected namespaces"), "{told}");
+}
+
+/// A command's exit code, results and messages.
+async fn pullmint(stage: &Stage, command: &str) -> (Option<i32>, String, String) {
+    let mut pullmint = Command::new(env!("CARGO_BIN_EXE_pullmint"));
+    pullmint.args([command, "--config"]).arg(stage.config()).envs(stage.env()).stdin(Stdio::null()).kill_on_drop(true);
+    let ended = pullmint.output().await.expect("a start");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    (ended.status.code(), text(ended.stdout), text(ended.stderr))
 }
