@@ -28,9 +28,8 @@ struct Theft {
 impl Theft {
     async fn of(home: &'static str) -> Self {
         let plane = &world::shared().await.expect("a world").control_plane;
-        let recover = "settings.pulls.explain=true,settings.pulls.recover=true";
-        let set = format!("replicas=0,registries.ecr.service_accounts={{app}},{recover}");
-        let args = ["install", "pullmint", CHART, "--namespace", home, "--create-namespace", "--set", &set];
+        let set = "replicas=0,registries.ecr.service_accounts={app}";
+        let args = ["install", "pullmint", CHART, "--namespace", home, "--create-namespace", "--set", set];
         let values = values("eks");
         run(Program::Helm, &plane.kubeconfig(), &[&args[..], &["--values", &values]].concat()).await.out();
         let admin = plane.client().await.expect("a client");
