@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -44,7 +45,7 @@ Exit codes:
   0  all is well
   1  failed
   2  wrong usage, or a configuration that cannot be used
-  3  partly done: some registries or Secrets failed";
+  3  partly done: some registries or Secrets failed; of `why` and `audit`: there are findings";
 
 /// How it logs.
 #[derive(Debug, Args)]
@@ -66,7 +67,7 @@ pub struct ConfigArgs {
     config: PathBuf,
 }
 
-/// Where pullmint is at home.
+/// Which namespace is pullmint's own.
 #[derive(Debug, Args)]
 pub struct HomeArgs {
     /// pullmint's own namespace, which marks what is its own. Default: the Pod's, or that of the kubeconfig's context
@@ -145,6 +146,15 @@ impl Cli {
             args.insert(1, "why".into());
         }
         Self::parse_from(args)
+    }
+
+    /// This one, with other than the usual time between two looks at the configuration: for a test that changes it often.
+    #[must_use]
+    pub fn looking_every(mut self, every: Duration) -> Self {
+        if let Command::Run(run) = &mut self.command {
+            run.look_every = every;
+        }
+        self
     }
 
     /// Does what was asked for. Results go to standard output, messages to standard error.

@@ -19,7 +19,7 @@ mod directory;
 
 pub use directory::{Accepted, Directory};
 
-/// Between two looks.
+/// Between two looks, usually.
 pub const EVERY: Duration = Duration::from_secs(2);
 
 /// A look that has been due for so long hangs, as on a dead network volume.
@@ -68,7 +68,7 @@ pub fn follow(
 
 async fn look(mut directory: Directory, clock: Arc<dyn Clock>, telling: Telling, pulse: Pulse) {
     loop {
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(directory.every).await;
         let now = clock.now();
         pulse.beat(now);
         if !directory.look() {

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Snapshot};
 use crate::cli::{ConfigArgs, HomeArgs, Outcome, complain, explain, report, site};
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::daemon::snapshot::Whoami;
 use crate::daemon::{Daemon, End, Orders, Site, StartError};
@@ -32,6 +32,9 @@ pub(super) struct RunArgs {
     /// The name by which other pullmints know this one. Default: the host's name, which in a Pod is the Pod's
     #[arg(long, value_name = "NAME")]
     identity: Option<String>,
+    /// Between two looks at the configuration. The command line cannot say it.
+    #[arg(skip = reload::EVERY)]
+    pub(super) look_every: Duration,
 }
 
 /// The longest that a lease is waited for to be given back.
@@ -41,7 +44,8 @@ const FAREWELL: Duration = Duration::from_millis(700);
 const ELECTOR_SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(args: &RunArgs, log: &LogFilter) -> Outcome {
-    let (accepted, directory) = match Directory::open(&args.config.config, &(Arc::new(SystemClock) as _)) {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (accepted, directory) = match Directory::open(&args.config.config, args.look_every, &clock) {
         Ok(read) => read,
         Err(problems) => return report(&problems),
     };

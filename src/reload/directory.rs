@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +16,8 @@ use crate::provider::Outside;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
+    /// Between two looks.
+    pub(super) every: Duration,
     texts: Texts,
     /// What the texts say.
     settings: Result<Settings, Report>,
@@ -36,15 +39,15 @@ pub struct Accepted {
 }
 
 impl Directory {
-    /// Reads it for the first time.
+    /// Reads it for the first time. Between two looks there will be so much time.
     ///
     /// # Errors
     /// With every problem of every file, if there is one.
-    pub fn open(path: &Path, clock: &Arc<dyn Clock>) -> Result<(Accepted, Self), Report> {
+    pub fn open(path: &Path, every: Duration, clock: &Arc<dyn Clock>) -> Result<(Accepted, Self), Report> {
         let texts = read(path);
         let settings = texts.settings();
         let authorities = authorities(&settings);
-        let mut directory = Self { path: path.to_owned(), texts, settings, authorities, outside: None };
+        let mut directory = Self { path: path.to_owned(), every, texts, settings, authorities, outside: None };
         Ok((directory.accept(clock)?, directory))
     }
 

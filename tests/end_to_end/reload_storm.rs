@@ -1,16 +1,20 @@
-//! Two hundred edits of the configuration, good and bad, while pullmint runs: what is left of them is what a fresh start
-//! would have made.
+//! Two hundred edits of the configuration, good and bad, while pullmint runs: each is read, each bad one is refused, and what
+//! is left of them is what a fresh start would have made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Parser;
 use fastrand::Rng;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, ObjectMeta, PostParams};
+use pullmint::cli::Cli;
 use rustix::process::Signal;
 use serde_json::Value;
 use world::clouds::seed;
+use world::process::{Launch, Process};
 
 use crate::scene::{ACR, ECR, ECR_PUBLIC, HUB, PATIENCE, Scene, end_of, signal};
 use crate::secrets::{ACR_HOST, ECR_HOST, HUB_HOST, dockerconfigjson, version};
@@ -19,6 +23,15 @@ use crate::volume::Volume;
 /// What the edits are made of.
 const SEED: u64 = 4;
 const EDITS: usize = 200;
+
+/// Between two looks at the configuration. With the usual time most edits would have been made over before they are read.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// In the environment of the process that the storm goes over: its configuration.
+const INSIDE: &str = "PULLMINT_TEST_STORM";
+
+const TAKEN: &str = "the configuration was read again and is in force";
+const REFUSED: &str = "the configuration was changed and cannot be used";
 
 const NAMESPACES: usize = 4;
 const ACCOUNTS: [&str; 2] = ["builder", "default"];
@@ -99,8 +112,8 @@ fn spoil(files: &mut BTreeMap<String, String>, random: &mut Rng) {
     }
 }
 
-/// One edit, and what is published of it.
-fn edit(scene: &Scene, chosen: &mut Chosen, random: &mut Rng) -> BTreeMap<String, String> {
+/// One edit, and what is published of it; whether that can be used.
+fn edit(scene: &Scene, chosen: &mut Chosen, random: &mut Rng) -> (BTreeMap<String, String>, bool) {
     let registry = REGISTRIES[random.usize(..REGISTRIES.len())].0;
     let dice = random.u8(..10);
     match dice {
@@ -112,7 +125,30 @@ fn edit(scene: &Scene, chosen: &mut Chosen, random: &mut Rng) -> BTreeMap<String
     if dice >= 8 {
         spoil(&mut files, random);
     }
-    files
+    (files, dice < 8 && !chosen.is_empty())
+}
+
+/// What became of the edits, by the log: how many were taken, and how many refused.
+fn read(scene: &Scene) -> (usize, usize) {
+    let log = scene.log();
+    (log.matches(TAKEN).count(), log.matches(REFUSED).count())
+}
+
+/// `pullmint run` with less time between two looks, in a process of its own.
+fn run(scene: &Scene) -> Process {
+    let this = std::env::current_exe().expect("a path");
+    let launch = Launch::new("pullmint", this, scene.around.dir()).env(INSIDE, scene.around.config());
+    let launch = launch.args(["--exact", "reload_storm::inside", "--nocapture"]);
+    let launch = scene.around.env().into_iter().fold(launch, |launch, (key, value)| launch.env(key, value));
+    launch.start().expect("pullmint starts")
+}
+
+#[test]
+fn inside() {
+    let Some(config) = std::env::var_os(INSIDE) else { return };
+    let args = ["pullmint".into(), "run".into(), "--config".into(), config];
+    let ended = Cli::parse_from(args).looking_every(LOOK_EVERY).execute();
+    assert_eq!(format!("{ended:?}"), format!("{:?}", ExitCode::SUCCESS));
 }
 
 /// Each Secret that there should be, with the hosts that it opens; and each account, with the Secrets that it names.
@@ -180,19 +216,34 @@ async fn after_two_hundred_edits_good_and_bad_all_is_as_a_fresh_start_would_have
     let mut chosen: Chosen = REGISTRIES.map(|(name, ..)| (name, Choice::random(&mut random))).into();
     let mut volume = Volume::mount(&scene);
     volume.publish(&scene, &files(&scene, &chosen));
-    let mut pullmint = scene.run();
-    for _ in 0..EDITS {
-        volume.publish(&scene, &edit(&scene, &mut chosen, &mut random));
-        tokio::time::sleep(Duration::from_millis(random.u64(..400))).await;
+    let mut pullmint = run(&scene);
+    scene.until_said(&["starting"]).await;
+    let (mut before, mut taken, mut refused) = (files(&scene, &chosen), 0, 0);
+    for number in 0..=EDITS {
+        let (files, is_good) = match number {
+            EDITS => {
+                chosen.entry("acr").or_insert_with(|| Choice::random(&mut random));
+                (files(&scene, &chosen), true)
+            }
+            _ => edit(&scene, &mut chosen, &mut random),
+        };
+        if files == before {
+            continue;
+        }
+        *(if is_good { &mut taken } else { &mut refused }) += 1;
+        volume.publish(&scene, &files);
+        before = files;
+        let as_meant = async || (read(&scene) == (taken, refused)).then_some(());
+        scene.until(&format!("edit {number} to be read, seed {SEED}"), PATIENCE, as_meant).await;
+        tokio::time::sleep(Duration::from_millis(random.u64(..200))).await;
     }
-    chosen.entry("acr").or_insert_with(|| Choice::random(&mut random));
-    volume.publish(&scene, &files(&scene, &chosen));
+    assert!(taken > 100 && refused > 30, "seed {SEED}: {taken} taken, {refused} refused");
 
     let wanted = wanted(&chosen);
     let right = async || (present(&scene).await == wanted).then_some(());
     let came_right = tokio::time::timeout(PATIENCE, scene.until("the last edit", PATIENCE * 2, right)).await.is_ok();
     assert!(came_right, "seed {SEED}: wanted {wanted:#?}, got {:#?}", present(&scene).await);
-    assert!(scene.log().matches("cannot be used").count() > 3, "some of what was read was bad");
+    assert_eq!(read(&scene), (taken, refused), "and no edit twice");
 
     signal(&pullmint, Signal::TERM);
     assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
