@@ -15,6 +15,8 @@ mod kustomize;
 #[path = "docs/pages.rs"]
 #[allow(dead_code, reason = "tests/docs.rs uses all of it")]
 mod pages;
+#[path = "packaging/odd.rs"]
+mod odd;
 #[path = "packaging/pods.rs"]
 mod pods;
 #[path = "packaging/policy.rs"]

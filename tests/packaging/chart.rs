@@ -33,6 +33,8 @@ async fn values_that_cannot_be_meant_are_refused_in_words() {
         ("secretFiles.Hub=x", "'/secretFiles'"),
         ("image.digest=latest", "'/image/digest'"),
         ("aws.roleArn=puller", "'/aws/roleArn'"),
+        ("registries.pullmint.provider=ecr-public", "invalid propertyName 'pullmint'"),
+        ("rbac.scope=namespaces", "'/rbac/namespaces': minItems: got 0, want 1"),
     ] {
         let ran = helm(&["template", "pullmint", CHART, "--set", set]).await;
         assert!(!ran.ok && ran.err.contains(words), "{set}: {}", ran.err);
