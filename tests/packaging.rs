@@ -12,11 +12,13 @@ mod dry_run;
 mod image;
 #[path = "packaging/kustomize.rs"]
 mod kustomize;
+#[path = "packaging/notes.rs"]
+mod notes;
+#[path = "packaging/odd.rs"]
+mod odd;
 #[path = "docs/pages.rs"]
 #[allow(dead_code, reason = "tests/docs.rs uses all of it")]
 mod pages;
-#[path = "packaging/odd.rs"]
-mod odd;
 #[path = "packaging/pods.rs"]
 mod pods;
 #[path = "packaging/policy.rs"]

@@ -15,9 +15,9 @@ use world::binaries::Program;
 use world::clouds::{Service, seed};
 use world::{Node, PodNetwork, Stage};
 
-use crate::image;
 use crate::reader::Reader;
 use crate::tools::{CHART, Ran, run};
+use crate::{image, notes};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -30,6 +30,8 @@ struct Installation {
     client: Client,
     values: Value,
     dir: tempfile::TempDir,
+    /// The commands in what Helm said after the installation.
+    notes: Vec<String>,
 }
 
 impl Installation {
@@ -56,7 +58,7 @@ impl Installation {
                 {"name": "AWS_EC2_METADATA_DISABLED", "value": "true"},
             ],
         });
-        let installation = Self { stage, client, values, dir };
+        let installation = Self { stage, client, values, dir, notes: Vec::new() };
         installation.make_what_the_chart_expects().await;
         installation
     }
@@ -193,9 +195,10 @@ async fn live(installation: &mut Installation) {
     leaves(installation).await;
 }
 
-async fn comes_up_and_serves(installation: &Installation) {
+async fn comes_up_and_serves(installation: &mut Installation) {
     let installed = installation.helm("install").await;
     assert!(installed.ok, "{}{}\n{}", installed.out, installed.err, installation.logs());
+    installation.notes = notes::commands(&installed.out);
     for namespace in ["team-0", "team-1"] {
         let secret = installation.secret(namespace, "pullmint-ecr").await;
         assert!(installation.stage.clouds.is_live(&password(&secret, ECR_HOST)), "{namespace}");
@@ -207,7 +210,7 @@ async fn comes_up_and_serves(installation: &Installation) {
     };
     installation.until("a ServiceAccount that names the Secret", names_it).await;
     installation.tells_who_leads().await;
-    installation.reader().await.does_what_needs_a_node().await;
+    installation.reader().await.does_what_needs_a_node(&installation.notes).await;
 }
 
 async fn takes_up_a_changed_configuration_by_itself(installation: &mut Installation) {
@@ -281,6 +284,23 @@ async fn leaves(installation: &Installation) {
     let owned = ["get", "secrets", "--all-namespaces", "--selector", "pullmint.dev/owner=pullmint", "--output", "name"];
     let left = installation.run(Program::Kubectl, &owned).await.out();
     assert!(left.contains("secret/pullmint-ecr"), "pods go on pulling: {left}");
+    leaves_nothing_of_its_own(installation).await;
+}
+
+/// What no label of the chart finds: the notes name it all, with the command that removes it.
+async fn leaves_nothing_of_its_own(installation: &Installation) {
+    let kinds = "secrets,leases,configmaps,serviceaccounts,endpointslices,poddisruptionbudgets,roles,rolebindings";
+    let no_pull_secret = "pullmint.dev/owner!=pullmint";
+    let get = ["get", kinds, "--namespace", HOME, "--selector", no_pull_secret, "--output", "name"];
+    let own = async || {
+        let left = installation.run(Program::Kubectl, &get).await.out();
+        left.lines().filter(|name| name.contains("pullmint")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(own().await, ["secret/pullmint-state", "lease.coordination.k8s.io/pullmint"]);
+    let remove = installation.notes.iter().find(|command| command.starts_with("kubectl delete")).expect("a command");
+    let reader = Reader::new(installation.stage.world.control_plane.kubeconfig(), String::new()).await;
+    reader.does("the notes", remove).await;
+    assert!(own().await.is_empty());
 }
 
 /// Does the scheduler's work: there is one node.

@@ -31,9 +31,13 @@ impl Reader {
         Self { kubeconfig, path: dirs.join(":"), pod }
     }
 
-    /// Does all that needs a node: each command of all pages, once.
-    pub(crate) async fn does_what_needs_a_node(&self) {
+    /// Does all that needs a node: each command of the chart's notes and of all pages, once.
+    pub(crate) async fn does_what_needs_a_node(&self, notes: &[String]) {
         let mut done = Vec::new();
+        for command in notes.iter().filter(|command| !command.starts_with("kubectl delete")) {
+            self.does("the notes", command).await;
+            done.push(command.clone());
+        }
         for page in pages::all() {
             let mut variables = String::new();
             for command in page.commands() {
@@ -57,7 +61,8 @@ impl Reader {
         self.bash(&command).output().await.expect("bash").status.success()
     }
 
-    async fn does(&self, page: &str, line: &str) {
+    /// Runs one command, which must succeed.
+    pub(crate) async fn does(&self, page: &str, line: &str) {
         if line.contains("kubectl port-forward") {
             return self.looks_at_the_status(line).await;
         }
