@@ -51,7 +51,7 @@ pub struct Summary {
     pub in_sync: usize,
     /// Objects that wait for a credential.
     pub waiting: usize,
-    /// Objects that are left to somebody else, or cannot be changed.
+    /// Objects that belong to somebody else, or cannot be changed.
     pub refused: usize,
     /// Objects whose last write failed.
     pub failing: usize,
