@@ -21,6 +21,8 @@ mod demo;
 mod failure;
 #[path = "end_to_end/hub_tokens.rs"]
 mod hub_tokens;
+#[path = "end_to_end/lines.rs"]
+mod lines;
 #[path = "end_to_end/once.rs"]
 mod once;
 #[path = "end_to_end/pods.rs"]
