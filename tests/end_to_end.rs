@@ -49,6 +49,8 @@ mod shutdown;
 mod standby;
 #[path = "end_to_end/state.rs"]
 mod state;
+#[path = "end_to_end/tenants.rs"]
+mod tenants;
 #[path = "end_to_end/thousand.rs"]
 mod thousand;
 #[path = "end_to_end/verify.rs"]

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, Secret, ServiceAccount};
 use kube::api::{Api, ListParams};
 use world::clouds::{Fault, Service, seed};
 
-use crate::scene::{ACR, ECR, ECR_PUBLIC, Ended, HUB, HUB_MINTED, Scene, ended};
+use crate::scene::{ACR, ECR, ECR_PUBLIC, Ended, HUB, HUB_MINTED, Scene, bare, ended};
+use crate::tenants;
 
 /// Every provider with every way in which it gets secrets.
 fn configure(scene: &Scene) {
@@ -60,12 +62,13 @@ fn secrets(scene: &Scene) -> BTreeSet<String> {
     let kubeconfig = std::fs::read_to_string(scene.around.kubeconfig()).expect("a kubeconfig");
     let kubeconfig: serde_json::Value = serde_json::from_str(&kubeconfig).expect("JSON");
     let bearer = kubeconfig["users"][0]["user"]["token"].as_str().expect("a token").to_owned();
-    given.into_iter().chain([bearer]).chain(scene.around.clouds.secrets()).collect()
+    let of_tenants = tenants::canaries().into_iter();
+    given.into_iter().chain([bearer]).chain(of_tenants).chain(scene.around.clouds.secrets()).collect()
 }
 
 /// A secret as it may appear in a text.
 fn shapes(secret: &str) -> Vec<String> {
-    const USERS: [&str; 4] = ["AWS", "00000000-0000-0000-0000-000000000000", seed::HUB_ORG, seed::HUB_OWNER];
+    const USERS: [&str; 5] = ["AWS", "00000000-0000-0000-0000-000000000000", seed::HUB_ORG, seed::HUB_OWNER, "tenant"];
     let quoted = serde_json::to_string(secret).expect("a string");
     let mut shapes = vec![
         secret.to_owned(),
@@ -194,6 +197,7 @@ async fn secrets_are_found_in_no_output_at_any_level_whatever_fails() {
     scene.until_said(&["leading: minting and writing"]).await;
     let standby = scene.named("standby").args(everything).start().expect("pullmint starts");
     scene.until_said_by("standby", &["standing by"]).await;
+    asked_why(&scene, &mut seen).await;
     clouds.fail(Service::Entra, Fault::Echo);
     scene.until_said(&["renewal failed", "registry=acr"]).await;
     for name in ["pullmint", "standby"] {
@@ -211,6 +215,32 @@ async fn secrets_are_found_in_no_output_at_any_level_whatever_fails() {
         assert!(seen.0.iter().any(|(_, text)| text.contains(said)), "nobody said {said}");
     }
     seen.holds_none_of(&secrets(&scene));
+}
+
+/// What `why` and `audit` say of a tenant whose Secrets hold credentials of every shape, while registries answer well, with
+/// what they were sent, and not at all.
+async fn asked_why(scene: &Scene, seen: &mut Seen) {
+    tenants::move_in(scene, "canary-0", &["pullmint-acr", "pullmint-ecr", "pullmint-hub", "pullmint-public"]).await;
+    let ca_file = scene.around.internet.ca_file().display().to_string();
+    for fault in [None, Some(Fault::Echo), Some(Fault::Deny)] {
+        if let Some(fault) = fault {
+            Service::ALL.into_iter().for_each(|service| scene.around.clouds.fail(service, fault));
+        }
+        let asked = ["why", "audit"].into_iter().flat_map(|command| ["text", "json"].map(|output| (command, output)));
+        let told = asked.map(async |(command, output)| {
+            let args = [command, "--namespace", "canary-0", "--output", output, "--log", "trace"];
+            let mut command = bare(&[&args[..], &["--ca-file", &ca_file]].concat());
+            command.envs(scene.around.env());
+            (args, ended(command).await)
+        });
+        for (args, told) in join_all(told).await {
+            assert_eq!(told.code, 3, "{args:?}: {told:?}");
+            let unseen = tenants::SECRETS.into_iter().find(|name| !told.out.contains(name));
+            assert_eq!(unseen, None, "{args:?}: a Secret that was not looked at: {}", told.out);
+            seen.add_command(&args, told);
+        }
+    }
+    Service::ALL.into_iter().for_each(|service| scene.around.clouds.heal(service));
 }
 
 /// Events, and whatever is written beside the Secrets' data.
