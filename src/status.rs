@@ -224,7 +224,7 @@ pub struct Counts {
     pub in_sync: usize,
     /// Those that wait for a credential.
     pub waiting: usize,
-    /// Those that are belong to somebody else.
+    /// Those that belong to somebody else.
     pub refused: usize,
     /// Those whose last write failed.
     pub failing: usize,
