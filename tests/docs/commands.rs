@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
 use pullmint::cli::Cli;
 use serde_json::json;
 
-use crate::objects::{make, make_kinds};
+use crate::objects::make;
 use crate::pages::{self, Page};
 use crate::runners::{self, Runner};
 use crate::scene::{ECR, Scene};
@@ -121,8 +121,7 @@ async fn what_to_look_at_and_the_runbooks_can_be_followed() {
     let expiries = shell.until("custom-columns").await;
     assert!(expiries.contains("docs-runbooks-0") && expiries.contains("Z"), "{expiries}");
     make::<Pod>(&scene, "docs-runbooks", "test", pod).await;
-    let monitors = ["ServiceMonitor", "PodMonitor"].map(|kind| ("monitoring.coreos.com", "v1", kind));
-    make_kinds(&scene, &monitors).await;
+    world::prometheus_operator::define(&scene.client).await.expect("the operator's kinds");
     shell.run("pullmint rbac --config my-config --namespace docs-runbooks | kubectl apply --filename -").await;
 
     let own = [

@@ -1,4 +1,4 @@
-//! The programs of the cluster and of its people, built from their own sources by two Go modules, once.
+//! The programs of the cluster and of its people, built from their own sources by three Go modules, once.
 //!
 //! They are kept in `target/world-bin/HASH/` (or under `WORLD_BIN_CACHE`), where HASH covers their module's go.mod, go.sum and
 //! mains, so that a change of any of them builds that module's programs anew and nothing else does.
@@ -36,20 +36,24 @@ pub enum Program {
     Kubectl,
     /// What people install charts with.
     Helm,
+    /// Prints the definitions of the Prometheus operator's kinds.
+    PrometheusKinds,
 }
 
 /// The Go module that a program comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Module {
+pub(crate) enum Module {
     /// `cluster/`: what a cluster consists of.
     Cluster,
     /// `tools/`: what its people have on their machines.
     Tools,
+    /// `operator/`: what the Prometheus operator brings to a cluster.
+    Operator,
 }
 
 impl Program {
     /// All of them, in the order in which they are best built.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pause,
         Self::Etcd,
         Self::ApiServer,
@@ -58,6 +62,7 @@ impl Program {
         Self::Kubelet,
         Self::Kubectl,
         Self::Helm,
+        Self::PrometheusKinds,
     ];
 
     fn name(self) -> &'static str {
@@ -70,12 +75,14 @@ impl Program {
             Self::Kubelet => "kubelet",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
+            Self::PrometheusKinds => "prometheus-kinds",
         }
     }
 
     fn module(self) -> Module {
         match self {
             Self::Kubectl | Self::Helm => Module::Tools,
+            Self::PrometheusKinds => Module::Operator,
             Self::Pause | Self::Etcd | Self::ApiServer | Self::ControllerManager | Self::Registry | Self::Kubelet => {
                 Module::Cluster
             }
@@ -96,6 +103,7 @@ impl Program {
             Self::ApiServer => "4 min",
             Self::Kubectl => "3 min",
             Self::Kubelet | Self::Etcd | Self::ControllerManager | Self::Helm => "1 min",
+            Self::PrometheusKinds => "30 s",
             Self::Registry | Self::Pause => "20 s",
         }
     }
@@ -161,10 +169,12 @@ const HELM: &str = " -X helm.sh/helm/v3/internal/version.version=v3.21.4 \
     -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=36";
 
 impl Module {
-    fn dir(self) -> PathBuf {
+    /// Where its go.mod is.
+    pub(crate) fn dir(self) -> PathBuf {
         let name = match self {
             Self::Cluster => "cluster",
             Self::Tools => "tools",
+            Self::Operator => "operator",
         };
         Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
     }

@@ -24,6 +24,7 @@ pub mod picture;
 pub mod ports;
 pub mod process;
 pub mod prometheus;
+pub mod prometheus_operator;
 pub mod registry;
 mod skip;
 pub mod stage;
