@@ -41,14 +41,31 @@ async fn the_roles_are_those_that_pullmint_prints_for_the_same_configuration() {
     }
 }
 
+/// What these rules allow with an object of that name, in order.
+fn verbs<'a>(rules: &'a Value, resource: &str, name: &str) -> Vec<&'a str> {
+    let rules = rules.as_array().expect("rules").iter().filter(|rule| rule["resources"][0] == resource);
+    let names = |rule: &Value| rule["resourceNames"].as_array().is_none_or(|names| names.contains(&Value::from(name)));
+    let verbs = rules.filter(|rule| names(rule)).flat_map(|rule| rule["verbs"].as_array().expect("verbs"));
+    let mut verbs: Vec<_> = verbs.filter_map(Value::as_str).collect();
+    verbs.sort_unstable();
+    verbs
+}
+
 #[tokio::test]
-async fn what_left_the_configuration_can_still_be_cleaned_up() {
-    let rendered = template(&["--values", &values("everything")]).await;
-    let rules = only(&rendered, "ClusterRole")["rules"].as_array().expect("rules");
-    for (resource, name) in [("secrets", "pull-old"), ("serviceaccounts", "old")] {
-        let rule = rules.iter().find(|rule| rule["resources"][0] == resource).expect("a rule");
-        assert!(rule["resourceNames"].as_array().expect("names").contains(&Value::from(name)), "{rule}");
-    }
+async fn what_left_the_configuration_can_be_removed_and_no_more() {
+    let example = values("everything");
+    let everywhere = template(&["--values", &example]).await;
+    let rules = &only(&everywhere, "ClusterRole")["rules"];
+    assert_eq!(verbs(rules, "secrets", "pull-old"), ["delete", "list", "watch"]);
+    assert_eq!(verbs(rules, "secrets", "pull"), ["create", "delete", "get", "list", "patch", "watch"]);
+    // The account stays, and no longer names what is removed.
+    assert_eq!(verbs(rules, "serviceaccounts", "old"), ["get", "list", "patch", "watch"]);
+
+    let set = "rbac.scope=namespaces,rbac.namespaces={a}";
+    let somewhere = template(&["--values", &example, "--set", set]).await;
+    assert_eq!(verbs(&only(&somewhere, "ClusterRole")["rules"], "secrets", "pull-old"), ["list", "watch"]);
+    let role = somewhere.iter().find(|object| object["kind"] == "Role" && object["metadata"]["namespace"] == "a");
+    assert_eq!(verbs(&role.expect("a Role")["rules"], "secrets", "pull-old"), ["delete"]);
 }
 
 #[tokio::test]

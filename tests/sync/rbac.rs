@@ -99,6 +99,31 @@ async fn under_exactly_its_roles_the_syncer_does_all_its_work() {
 }
 
 #[tokio::test]
+async fn what_left_the_configuration_is_removed_by_one_who_may_no_longer_write_it() {
+    let bed = Bed::new().await;
+    bed.namespaces("left-home", 1).await;
+    bed.namespaces("left", 2).await;
+    let ecr = Given::new("ecr", "pull-left", "left-?");
+    ecr.publish("hunter2");
+    let before = bed.sync(&[&ecr]);
+    before.until(|summary| summary.settled && summary.in_sync == 2).await;
+    drop(before);
+
+    let mut roles = roles_for("left-home-0", "pull-left", &[]);
+    let rules = roles.cluster_role.rules.as_mut().expect("rules");
+    let is_of_secrets = |rule: &&mut PolicyRule| rule.resources.iter().flatten().any(|resource| resource == "secrets");
+    let of_secrets = rules.iter_mut().find(is_of_secrets).expect("a rule");
+    of_secrets.verbs = ["delete", "list", "watch"].map(str::to_owned).to_vec();
+    let syncer = bed.sync_as(bed.client_with("left-home-0", &roles).await, US, &[&ecr]);
+    syncer.until(|summary| summary.listed && summary.failing == 2).await;
+    syncer.assign(&[]);
+    for namespace in ["left-0", "left-1"] {
+        bed.until_no_secret(namespace, "pull-left").await;
+    }
+    syncer.until(|summary| summary.settled && summary.problems.is_empty()).await;
+}
+
+#[tokio::test]
 async fn no_other_secret_can_be_read_or_written_under_these_roles() {
     let bed = Bed::new().await;
     bed.namespaces("confined", 2).await;

@@ -42,14 +42,20 @@ pullmint-{{ .Release.Namespace }}
 {{- end }}
 {{- end }}
 
-{{/* The names of all pull Secrets, as a JSON list. */}}
+{{/* The names of the configuration's pull Secrets, as a JSON list. */}}
 {{- define "pullmint.secrets" -}}
-{{- $names := .Values.rbac.retiredSecrets | default list }}
+{{- $names := list }}
 {{- range $name, $registry := .Values.registries }}
 {{- $own := printf "pullmint-%s" $name }}
 {{- $names = append $names ($registry.secret | default $.Values.settings.secret | default $own) }}
 {{- end }}
 {{- $names | uniq | sortAlpha | toRawJson }}
+{{- end }}
+
+{{/* And of those that left it and are still to be removed. */}}
+{{- define "pullmint.ownSecrets" -}}
+{{- $names := include "pullmint.secrets" . | fromJsonArray }}
+{{- concat $names (.Values.rbac.retiredSecrets | default list) | uniq | sortAlpha | toRawJson }}
 {{- end }}
 
 {{/* The names of all ServiceAccounts that are to name pull Secrets, as a JSON list. */}}
