@@ -23,6 +23,7 @@ use crate::keeper::slot::{Roster, Slot, publications};
 use crate::pulls::causes::News;
 use crate::pulls::recovery::Recovered;
 use crate::registry::RegistryName;
+use crate::reminder::Reminder;
 use crate::status::{ConfigurationProblem, ConfigurationStatus};
 use crate::sync::incident::Incident;
 
@@ -41,6 +42,9 @@ pub const QUEUE: usize = 1024;
 
 /// Between two Events about Secrets or Pods: a thousand that are refused at once are told within two minutes.
 const PACE: Duration = Duration::from_millis(100);
+
+/// Between two looks at what lasts.
+const GLANCE: Duration = Duration::from_secs(60);
 
 /// Where the news comes from.
 #[derive(Debug)]
@@ -64,6 +68,7 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
     let mut desk = Desk {
         post: Post::new(client, own.instance.clone()),
         own,
+        reminder: Reminder::new(clock.now()),
         clock,
         since: sources.since,
         ration: Ration::default(),
@@ -72,15 +77,17 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
     };
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut glances = interval(GLANCE);
     desk.tell(notice::elected(&desk.own.instance)).await;
     let mut roster = sources.slots.borrow_and_update().clone();
     let mut renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
     loop {
         let configuration = Arc::clone(&sources.configuration.borrow_and_update());
-        desk.look_at_configuration(&configuration).await;
+        let again = desk.reminder.is_due(desk.clock.now());
+        desk.look_at_configuration(&configuration, again).await;
         for (registry, slot) in &roster {
             let slot = slot.borrow().clone();
-            desk.look_at_slot(registry, slot).await;
+            desk.look_at_slot(registry, slot, again).await;
         }
         tokio::select! {
             Some(()) = renewals.next() => {}
@@ -92,7 +99,7 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
                 roster = sources.slots.borrow_and_update().clone();
                 renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
             }
-            else => std::future::pending().await,
+            _ = glances.tick() => {}
         }
     }
 }
@@ -127,6 +134,7 @@ struct Desk {
     post: Post,
     own: Own,
     clock: Arc<dyn Clock>,
+    reminder: Reminder,
     since: Timestamp,
     ration: Ration,
     slots: BTreeMap<RegistryName, Slot>,
@@ -134,8 +142,12 @@ struct Desk {
 }
 
 impl Desk {
-    async fn look_at_slot(&mut self, registry: &RegistryName, slot: Slot) {
-        let before = self.slots.remove(registry).unwrap_or_default();
+    /// Tells what is new, and `again` what is as it was and still wrong.
+    async fn look_at_slot(&mut self, registry: &RegistryName, slot: Slot, again: bool) {
+        let mut before = self.slots.remove(registry).unwrap_or_default();
+        if again && slot.failure.is_some() {
+            before.failure = None;
+        }
         let news = notice::of_slot(registry, &before, &slot, self.since);
         self.slots.insert(registry.clone(), slot);
         if let Some(notice) = news {
@@ -143,7 +155,10 @@ impl Desk {
         }
     }
 
-    async fn look_at_configuration(&mut self, status: &ConfigurationStatus) {
+    async fn look_at_configuration(&mut self, status: &ConfigurationStatus, again: bool) {
+        if again {
+            self.problems.clear();
+        }
         if let Some(notice) = notice::of_configuration(&self.problems, &status.problems) {
             self.tell(notice).await;
         }

@@ -56,6 +56,7 @@ pub mod pulse;
 pub mod rbac;
 pub mod registry;
 pub mod reload;
+pub mod reminder;
 pub mod state;
 pub mod status;
 pub mod sync;

@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::keeper::slot::{Roster, Slot, publications};
 use crate::pulse::{self, Pulse, Pulses};
 use crate::registry::RegistryName;
+use crate::reminder::Reminder;
 use crate::sync::sources;
 
 pub mod causes;
@@ -77,7 +78,7 @@ impl std::fmt::Debug for Setting {
 pub struct Reports {
     /// All that is known.
     pub failures: watch::Sender<Option<Arc<Failures>>>,
-    /// Each cause that is new in a namespace.
+    /// Each cause that is new in a namespace, and now and then each that lasts.
     pub news: broadcast::Sender<News>,
 }
 
@@ -87,7 +88,8 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
     let heart = pulses.start("pulls", SILENCE, clock.now());
     let ear = pulses.start(pulse::watch_name("pods"), deaf_after, clock.now());
     let mut pods = pending_pods(client.clone(), deaf_after);
-    let mut desk = Desk { ledger: Ledger::default(), causes: BTreeMap::new(), is_stale: true, reports };
+    let reminder = Reminder::new(clock.now());
+    let mut desk = Desk { ledger: Ledger::default(), causes: BTreeMap::new(), is_stale: true, reminder, reports };
     let mut explainer = Explainer::new(client, means);
     let mut work: Option<BoxFuture<'static, Outcome>> = None;
     let mut roster = slots.borrow_and_update().clone();
@@ -118,7 +120,7 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
             _ = ticks.tick() => {
                 let now = clock.now();
                 heart.beat(now);
-                desk.publish();
+                desk.publish(now);
                 if work.is_none() {
                     let due = desk.ledger.take_due(now);
                     work = (!due.is_empty()).then(|| explainer.explain(due, now).boxed());
@@ -153,6 +155,7 @@ struct Desk {
     causes: BTreeMap<Cause, News>,
     /// Whether what was told is not all that is known.
     is_stale: bool,
+    reminder: Reminder,
     reports: Reports,
 }
 
@@ -183,13 +186,15 @@ impl Desk {
         self.is_stale = true;
     }
 
-    fn publish(&mut self) {
-        if !std::mem::take(&mut self.is_stale) {
+    fn publish(&mut self, now: Timestamp) {
+        let all_is_news = self.reminder.is_due(now);
+        if !std::mem::take(&mut self.is_stale) && !all_is_news {
             return;
         }
         let failures = self.ledger.failures();
         let causes = causes::by_namespace(&failures);
-        for (_, news) in causes.iter().filter(|(cause, _)| !self.causes.contains_key(cause)) {
+        let is_news = |cause: &Cause| all_is_news || !self.causes.contains_key(cause);
+        for (_, news) in causes.iter().filter(|(cause, _)| is_news(cause)) {
             // Where nobody listens, nobody wants to know.
             let _unheard = self.reports.news.send(news.clone());
         }

@@ -28,6 +28,7 @@ use crate::keeper::slot::{Coverage, publications};
 use crate::metrics::Metrics;
 use crate::pulse::Pulses;
 use crate::registry::RegistryName;
+use crate::reminder::Reminder;
 
 mod accounts;
 mod apply;
@@ -175,6 +176,8 @@ pub struct Syncer {
     writes: u64,
     /// The writes that the log has told of; `None` before the first word.
     announced: Option<u64>,
+    /// When to tell again what is left to somebody else.
+    reminder: Reminder,
     /// Whether something has changed since the last report.
     news: bool,
     next_report: Instant,
@@ -195,6 +198,7 @@ impl Syncer {
     #[must_use]
     pub fn new(setting: Setting, reports: Reports) -> Self {
         Self {
+            reminder: Reminder::new(setting.clock.now()),
             setting,
             reports,
             plan: Plan::default(),
@@ -225,6 +229,7 @@ impl Syncer {
         while !stop.is_cancelled() {
             self.start_due(&mut in_flight);
             self.report();
+            self.remind();
             let paused_until = self.paused_until.or_else(|| self.pace.opens_at(in_flight.len(), now()));
             let report_at = self.news.then_some(self.next_report);
             tokio::select! {

@@ -3,6 +3,7 @@
 #[path = "events/bed.rs"]
 mod bed;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use pullmint::pulls::recovery::{Controller, Recovered};
 use pullmint::pulls::table::Pod;
 use pullmint::rbac::roles;
 use pullmint::registry::RegistryName;
+use pullmint::reminder;
 use pullmint::status::ConfigurationProblem;
 use pullmint::sync::incident::Incident;
 use pullmint::why::catalogue::Code;
@@ -41,6 +43,16 @@ fn failing() -> Slot {
         since: NOON,
     };
     Slot { failure: Some(failure), ..credential(1) }
+}
+
+fn problem() -> ConfigurationProblem {
+    ConfigurationProblem {
+        file: "/etc/pullmint/ecr.toml".to_owned(),
+        line: Some(3),
+        column: Some(1),
+        message: "there is no key `regoin` here".to_owned(),
+        help: Some("did you mean `region`?".to_owned()),
+    }
 }
 
 #[tokio::test]
@@ -192,16 +204,28 @@ async fn another_set_of_registries_repeats_nothing_of_those_that_stay() {
 async fn a_rejected_configuration_is_told_with_file_and_line() {
     let bed = Bed::new("rejected").await;
     let desk = bed.publish(bed.client.clone(), Own::new(&bed.namespace, "pullmint-a", None), &[]);
-    let problem = ConfigurationProblem {
-        file: "/etc/pullmint/ecr.toml".to_owned(),
-        line: Some(3),
-        column: Some(1),
-        message: "there is no key `regoin` here".to_owned(),
-        help: Some("did you mean `region`?".to_owned()),
-    };
-    desk.configuration.send_replace(Arc::new(status(vec![problem])));
+    desk.configuration.send_replace(Arc::new(status(vec![problem()])));
     let note = bed.until_event("ConfigurationRejected").await.note.expect("a note");
     assert!(note.starts_with("/etc/pullmint/ecr.toml:3: there is no key `regoin` here"), "{note}");
+}
+
+#[tokio::test]
+async fn what_lasts_is_told_again_before_its_event_expires() {
+    let bed = Bed::new("lasting").await;
+    let desk = bed.publish(bed.client.clone(), Own::new(&bed.namespace, "pullmint-a", None), &["ecr"]);
+    desk.slots["ecr"].send_replace(failing());
+    bed.until_event("RenewalFailing").await;
+    desk.configuration.send_replace(Arc::new(status(vec![problem()])));
+    bed.until_event("ConfigurationRejected").await;
+    bed.clock.advance(reminder::EVERY);
+    // It looks at the clock whenever there is something to tell.
+    desk.incidents.send(refused(&bed.namespace, "pull")).expect("a listener");
+    bed.until("both of them, counted", |events| {
+        let again = events.iter().filter(|event| event.series.as_ref().is_some_and(|series| series.count == 2));
+        let reasons: BTreeSet<_> = again.filter_map(|event| event.reason.as_deref()).collect();
+        reasons == BTreeSet::from(["ConfigurationRejected", "RenewalFailing"])
+    })
+    .await;
 }
 
 #[tokio::test]

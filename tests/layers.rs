@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     "causes",
     "network",
     "clock",
     "cron",
+    "reminder",
     "registry",
     "credential",
     "dockerconfig",

@@ -2,6 +2,8 @@
 
 #[path = "sync/accounts.rs"]
 mod accounts;
+#[path = "sync/ahead.rs"]
+mod ahead;
 #[path = "sync/bed.rs"]
 mod bed;
 #[path = "sync/bytes.rs"]

@@ -1,7 +1,8 @@
 //! How often the same thing is told: pure, with the time as an input.
 //!
 //! A change of state is told each time. A repetition is told at most once in ten minutes, as one more occurrence of the
-//! Event that is there, with all that were kept silent meanwhile.
+//! Event that is there, with all that were kept silent meanwhile. What lasts is repeated by those who know of it, so that
+//! its Event does not expire.
 
 use std::collections::HashMap;
 use std::time::Duration;

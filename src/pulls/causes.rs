@@ -14,7 +14,7 @@ use crate::why::finding::Finding;
 const CAUSES_SHOWN: usize = 50;
 const PODS_SHOWN: usize = 10;
 
-/// A cause that is new in a namespace.
+/// A cause that is new in a namespace, or lasts.
 #[derive(Clone, Debug)]
 pub struct News {
     /// The first pod that has it.

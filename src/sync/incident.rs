@@ -4,7 +4,7 @@
 /// One thing that happened to one Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incident {
-    /// It is somebody else's, and was left to them.
+    /// It is somebody else's, and was left to them. As long as that is so, it is told again now and then.
     Refused {
         /// Where.
         namespace: String,

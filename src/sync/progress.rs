@@ -41,8 +41,24 @@ impl Syncer {
     }
 
     fn note_refusal(&self, key: &Key, why: &str) {
+        warn!(object = %self.name_of(key), why, "refused");
+        self.tell_refusal(key, why);
+    }
+
+    /// Tells again, now and then, what is left to somebody else.
+    pub(super) fn remind(&mut self) {
+        if !self.reminder.is_due(self.setting.clock.now()) {
+            return;
+        }
+        for (key, memory) in &self.memory {
+            if let Some(State::Refused(why)) = &memory.state {
+                self.tell_refusal(key, why);
+            }
+        }
+    }
+
+    fn tell_refusal(&self, key: &Key, why: &str) {
         let name = self.name_of(key);
-        warn!(object = %name, why, "refused");
         if let Key::Secret(place, namespace) = key {
             let uid = self.secrets[*place].get(namespace).map(|observed| observed.uid.clone());
             let why = why.to_owned();

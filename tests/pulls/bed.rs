@@ -106,13 +106,17 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     pub(crate) fn start(client: Client, settings: &Settings) -> Self {
+        Self::start_by(Arc::new(SystemClock), client, settings)
+    }
+
+    pub(crate) fn start_by(clock: Arc<dyn Clock>, client: Client, settings: &Settings) -> Self {
         let (failures, shown) = watch::channel(None);
         let (news, heard) = broadcast::channel(1000);
         let slot = watch::channel(Slot::default()).0;
         let roster: Roster = vec![(RegistryName::new("ecr"), slot.subscribe())];
         let setting = Setting {
             client,
-            clock: Arc::new(SystemClock),
+            clock,
             pulses: Pulses::default(),
             deaf_after: Duration::from_secs(180),
             slots: watch::channel(roster).1,

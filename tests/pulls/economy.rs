@@ -7,7 +7,10 @@ use axum::Router;
 use axum::http::{Request, StatusCode};
 use futures::future::join_all;
 
-use crate::bed::{Bed, Watcher, settings};
+use pullmint::reminder;
+
+use crate::ahead::Ahead;
+use crate::bed::{Bed, Watcher, settings, until};
 
 /// A registry on loopback that has no image at all, and remembers what it was asked. Each test has another address, for
 /// whoever watches sees the pods of all.
@@ -76,5 +79,19 @@ async fn after_a_renewal_failures_are_looked_into_again_with_new_questions() {
     registry.broken.store(true, Relaxed);
     watcher.renew();
     watcher.until("what is broken since", &bed.namespace, |codes| codes == ["PM402"]).await;
+    bed.delete_pods().await;
+}
+
+#[tokio::test]
+async fn a_cause_that_lasts_is_news_again_before_its_event_is_gone() {
+    let bed = Bed::new("lasting").await;
+    bed.failing_pod("web", "127.0.0.5:5000/team/app:1", &[]).await;
+    let clock = Arc::<Ahead>::default();
+    let mut watcher = Watcher::start_by(clock.clone(), bed.client.clone(), &settings(""));
+    watcher.until("an explained pod", &bed.namespace, |codes| codes.len() == 1).await;
+    let first = watcher.news_of(&bed.namespace);
+    clock.by(reminder::EVERY);
+    let again = until("news", async || watcher.news_of(&bed.namespace).pop()).await;
+    assert_eq!(first.iter().map(|news| news.finding.code).collect::<Vec<_>>(), [again.finding.code]);
     bed.delete_pods().await;
 }

@@ -71,6 +71,10 @@ impl Bed {
     }
 
     pub(crate) fn sync_as(&self, client: Client, owner: &str, given: &[&Given]) -> Running {
+        self.sync_by(Arc::new(SystemClock), client, owner, given)
+    }
+
+    pub(crate) fn sync_by(&self, clock: Arc<dyn Clock>, client: Client, owner: &str, given: &[&Given]) -> Running {
         let (told, summary) = watch::channel(Summary::default());
         let (covering, coverage) = watch::channel(Coverage::new());
         let (tell, incidents) = broadcast::channel(64);
@@ -78,7 +82,7 @@ impl Bed {
         let (active, activated) = watch::channel(true);
         let setting = Setting {
             client,
-            clock: Arc::new(SystemClock),
+            clock,
             owner: owner.to_owned(),
             assignment,
             active: activated,

@@ -1,9 +1,13 @@
 //! A syncer that is told to do something else goes on from where it is.
 
+use std::sync::Arc;
+
+use pullmint::reminder;
 use pullmint::sync::incident::Incident;
 use serde_json::json;
 
-use crate::bed::{Bed, foreign_secret};
+use crate::ahead::Ahead;
+use crate::bed::{Bed, US, foreign_secret};
 use crate::given::Given;
 
 #[tokio::test]
@@ -145,4 +149,22 @@ async fn people_hear_who_is_in_the_way_and_what_was_repaired_after_whom() {
     bed.delete_secret("heard-1", "pull-heard").await;
     let Incident::Repaired { namespace, by, .. } = syncer.incident().await else { panic!("a repair") };
     assert_eq!((namespace.as_str(), by), ("heard-1", None));
+}
+
+#[tokio::test]
+async fn people_hear_again_who_is_still_in_the_way() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-still", "still-*");
+    ecr.publish("hunter2");
+    bed.namespaces("still", 2).await;
+    bed.create_secret("still-0", foreign_secret("pull-still")).await;
+    let clock = Arc::<Ahead>::default();
+    let mut syncer = bed.sync_by(clock.clone(), bed.client.clone(), US, &[&ecr]);
+    let first = syncer.incident().await;
+    assert!(matches!(&first, Incident::Refused { namespace, .. } if namespace == "still-0"), "{first:?}");
+    syncer.until(|summary| summary.settled && summary.in_sync == 1).await;
+    clock.by(reminder::EVERY);
+    // It looks at the clock whenever there is something to do.
+    ecr.publish("hunter3");
+    assert_eq!(syncer.incident().await, first);
 }
