@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use pullmint::clock::{Clock, SystemClock};
 use pullmint::metrics::Metrics;
 use pullmint::metrics::catalogue::{CATALOGUE, Kind};
+use pullmint::registry::RegistryName;
 use pullmint::status::Status;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,9 @@ use crate::prometheus::{Prometheus, Target};
 
 /// A few scrapes, an evaluation, and a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is counted, of these registries and their providers.
+type Work = fn(&Metrics, &[(RegistryName, &'static str)]);
 
 #[test]
 fn only_metrics_that_exist_are_asked_for() {
@@ -45,12 +49,14 @@ fn only_metrics_that_exist_are_asked_for() {
 async fn every_query_finds_something_in_a_real_prometheus() {
     let end = CancellationToken::new();
     let targets = [
-        Target { namespace: "healthy", address: serve(&end, given::healthy).await },
-        Target { namespace: "troubled", address: serve(&end, given::troubled).await },
+        Target { namespace: "healthy", address: serve(&end, given::healthy, given::work).await },
+        Target { namespace: "troubled", address: serve(&end, given::troubled, given::work).await },
         // Two that lead.
-        Target { namespace: "troubled", address: serve(&end, given::troubled).await },
+        Target { namespace: "troubled", address: serve(&end, given::troubled, given::work).await },
+        // One that has had nothing to do yet.
+        Target { namespace: "idle", address: serve(&end, given::healthy, |_, _| ()).await },
         // And one without a leader.
-        Target { namespace: "headless", address: serve(&end, given::standing_by).await },
+        Target { namespace: "headless", address: serve(&end, given::standing_by, given::work).await },
     ];
     let Some(prometheus) = Prometheus::start(&targets).await else { return };
 
@@ -59,10 +65,17 @@ async fn every_query_finds_something_in_a_real_prometheus() {
             until_found(&prometheus, &query.panel, &query.filled_in(namespace), |_| true).await;
         }
     }
+    // Of nothing there is no quantile, and then a panel shows what it has for nothing, not an empty plot.
+    let observed = "rate(pullmint_mint_duration_seconds_bucket{namespace=\"idle\"}[10s]) == 0";
+    until_found(&prometheus, "what is idle", observed, |_| true).await;
+    for query in queries().into_iter().filter(|query| query.text.contains("histogram_quantile")) {
+        let found = prometheus.query(&query.filled_in("idle")).await.expect("an answer");
+        assert!(found.is_empty(), "{}: {found:?}", query.panel);
+    }
     // It contradicts all others, so it comes last.
     let (absent, others): (Vec<_>, Vec<_>) = alerts().into_iter().partition(|alert| alert.name == "PullmintAbsent");
     for Alert { name, query, .. } in others {
-        until_found(&prometheus, &name, &query, |namespace| namespace != "healthy").await;
+        until_found(&prometheus, &name, &query, |namespace| !["healthy", "idle"].contains(&namespace)).await;
     }
     end.cancel();
     for Alert { name, query, .. } in absent {
@@ -78,6 +91,7 @@ async fn until_found(prometheus: &Prometheus, who: &str, query: &str, of: impl F
             for series in &found {
                 let namespace = series["metric"]["namespace"].as_str().unwrap_or_default();
                 assert!(of(namespace), "{who} finds something where all is well: {series}");
+                assert_ne!(series["value"][1], "NaN", "{who} finds what is no number: {series}");
             }
             if !found.is_empty() {
                 return;
@@ -90,8 +104,8 @@ async fn until_found(prometheus: &Prometheus, who: &str, query: &str, of: impl F
     }
 }
 
-/// The metrics of a pullmint in this state that is at work, until its end.
-async fn serve(end: &CancellationToken, status: fn(Timestamp) -> Status) -> SocketAddr {
+/// The metrics of a pullmint in this state that does this work again and again, until its end.
+async fn serve(end: &CancellationToken, status: fn(Timestamp) -> Status, work: Work) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let metrics = Metrics::default();
@@ -108,7 +122,7 @@ async fn serve(end: &CancellationToken, status: fn(Timestamp) -> Status) -> Sock
     tokio::spawn(end.clone().run_until_cancelled_owned(async move {
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            given::work(&metrics, &registries);
+            work(&metrics, &registries);
         }
     }));
     address
