@@ -245,7 +245,7 @@ impl Daemon {
     }
 
     async fn begin_term(&mut self, since: Timestamp) -> Result<(), StartError> {
-        let (recovered, recoveries) = broadcast::channel(events::QUEUE);
+        let (recovered, recoveries) = broadcast::channel(events::RECOVERIES);
         let news = events::Sources {
             since,
             slots: self.roster.subscribe(),

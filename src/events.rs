@@ -40,6 +40,9 @@ use ration::{Ration, Verdict};
 /// Incidents, or causes of failed pulls, that wait to be told; of further ones the oldest are dropped.
 pub const QUEUE: usize = 1024;
 
+/// Pods made anew that wait to be told: there are only so many a minute. Every place takes its memory from the start.
+pub const RECOVERIES: usize = 64;
+
 /// Between two Events about Secrets or Pods: a thousand that are refused at once are told within two minutes.
 const PACE: Duration = Duration::from_millis(100);
 

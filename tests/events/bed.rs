@@ -79,7 +79,7 @@ impl Bed {
     pub(crate) fn publish(&self, client: Client, own: Own, registries: &[&'static str]) -> Desk {
         let (incidents, queue) = broadcast::channel(events::QUEUE);
         let (pulls, news) = broadcast::channel(events::QUEUE);
-        let (recoveries, recovered) = broadcast::channel(events::QUEUE);
+        let (recoveries, recovered) = broadcast::channel(events::RECOVERIES);
         let (configuration, configured) = watch::channel(Arc::new(status(Vec::new())));
         let (roster, slots) = watch::channel(Roster::new());
         let sources = Sources {
