@@ -98,8 +98,8 @@ struct Memory {
     buried: Option<String>,
     /// When the API server last confirmed that it is as it should be.
     confirmed_at: Option<Timestamp>,
-    /// Somebody's hand on it, that has yet to be made good.
-    strange: Option<Strange>,
+    /// Somebody's hand on it, that has yet to be made good. So rare that the many others give no room to it.
+    strange: Option<Box<Strange>>,
 }
 
 #[derive(Clone, Debug)]
@@ -320,7 +320,7 @@ impl Syncer {
         self.reports.metrics.decided(verdict.as_str());
         if verdict == Verdict::Replace(Why::Drifted) {
             let by = observed.and_then(|observed| observed.touched_by.clone());
-            let strange = || Strange { since: self::now(), by };
+            let strange = || Box::new(Strange { since: self::now(), by });
             self.memory.entry(key.clone()).or_default().strange.get_or_insert_with(strange);
         }
         let state = match verdict {

@@ -143,7 +143,7 @@ impl Syncer {
                 if let Some(memory) = self.memory.get_mut(&key)
                     && memory.state == Some(State::InSync)
                 {
-                    memory.strange.get_or_insert_with(|| Strange { since: now(), by: None });
+                    memory.strange.get_or_insert_with(|| Box::new(Strange { since: now(), by: None }));
                 }
                 self.bury(key, uid);
             }

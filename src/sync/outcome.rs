@@ -91,7 +91,8 @@ impl Syncer {
         if let Some(since) = self.namespaces.get_mut(namespace).and_then(|place| place.awaited.remove(&secret)) {
             self.reports.metrics.covered(now() - since);
         }
-        if let Some(Strange { since, by }) = self.memory.get_mut(key).and_then(|memory| memory.strange.take()) {
+        if let Some(strange) = self.memory.get_mut(key).and_then(|memory| memory.strange.take()) {
+            let Strange { since, by } = *strange;
             self.reports.metrics.repaired(now() - since);
             let name = self.name_of(key);
             let uid = Some(uid.to_owned());

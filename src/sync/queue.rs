@@ -16,6 +16,9 @@ pub enum Urgency {
     Change,
 }
 
+/// Keys for which there is always room.
+const ROOM: usize = 64;
+
 /// The keys that wait, those that are being worked on, and those that rest.
 ///
 /// A key that is pushed while it is being worked on is worked on once more afterwards.
@@ -91,6 +94,16 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         if let Some(urgency) = self.again.remove(key) {
             self.push(key.clone(), urgency);
         }
+        if self.is_idle() {
+            self.give_back();
+        }
+    }
+
+    /// The room that ten thousand keys have taken is not needed between two rotations.
+    fn give_back(&mut self) {
+        self.changes.shrink_to(ROOM);
+        self.bulk.shrink_to(ROOM);
+        self.waiting.shrink_to(ROOM);
     }
 
     /// Moves the next rested key to those that wait. Pending for ever while none rests; safe to cancel.

@@ -193,12 +193,16 @@ impl Sources {
     }
 }
 
+/// Objects a page of a list. Decoded they take ten kilobytes each, most of it managed fields, and what a page takes is
+/// what a process keeps.
+const PAGE: u32 = 100;
+
 /// How to watch so that silence for so long means that the watch is deaf: the API server is asked to end it, in good
 /// order, after a third of that time. Bookmarks alone would not do: there are none while nothing of the kind changes,
 /// unless etcd is set up to tell of its progress more often than its usual ten minutes.
 pub(crate) fn config(deaf_after: Duration) -> watcher::Config {
     let seconds = u32::try_from(deaf_after.as_secs() / 3).unwrap_or(u32::MAX);
-    watcher::Config::default().timeout(seconds.clamp(1, 290))
+    watcher::Config::default().timeout(seconds.clamp(1, 290)).page_size(PAGE)
 }
 
 fn namespace_of(object: &impl ResourceExt) -> Arc<str> {
