@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::scene::Scene;
 
 /// A Secret for each way to hold a credential, good and broken, with a password of its own.
-pub(crate) const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 7] = [
     "tenant-auth",
     "tenant-dockercfg",
     "tenant-elsewhere",
@@ -48,9 +48,9 @@ pub(crate) async fn move_in(scene: &Scene, namespace: &str, own: &[&str]) {
     for name in SECRETS {
         let secret = serde_json::from_value(secret(name)).expect("a Secret");
         secrets.create(&PostParams::default(), &secret).await.expect("a Secret");
-        waits(scene, namespace, name, &[name]).await;
+        waits(scene, namespace, &format!("{name}-pod"), &[name]).await;
     }
-    waits(scene, namespace, "tenant", own).await;
+    waits(scene, namespace, "own-pod", own).await;
 }
 
 fn secret(name: &str) -> Value {
