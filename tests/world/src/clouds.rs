@@ -6,6 +6,7 @@
 //! ```text
 //! client ──► internet (CONNECT, TLS) ──► Clouds::serve ─┬─ fault, if one is planned
 //!                                                       ├─ aws  azure  acr  docker_hub     answer and mint
+//!                                                       ├─ resource_manager  graph         administrate Azure
 //!                                                       └─ registry_front ──► a real registry, on loopback
 //! ```
 
@@ -20,9 +21,14 @@ mod docker_hub;
 mod ecr;
 mod fault;
 mod federation;
+mod graph;
 mod hosts;
 mod hub_tokens;
 mod registry_front;
+mod resource_id;
+mod resource_manager;
+mod resource_puts;
+mod resources;
 pub mod seed;
 mod service;
 mod sigv4;
@@ -85,6 +91,8 @@ pub(crate) struct State {
     aws: aws::Keys,
     federation: federation::Federation,
     hub: hub_tokens::Hub,
+    directory: graph::Directory,
+    resources: resources::Resources,
     registry: Option<String>,
 }
 
@@ -133,6 +141,8 @@ impl Clouds {
             mints: HashMap::new(),
             hub: hub_tokens::Hub::seeded(&mut vault),
             vault,
+            directory: graph::Directory::default(),
+            resources: resources::Resources::seeded(),
             aws: aws::Keys::seeded(),
             federation: federation::Federation::new(seed::ISSUER, cluster.public.clone()),
             registry,
@@ -154,7 +164,7 @@ impl Clouds {
     /// Answers one request at a place. `None` closes the connection instead.
     pub(crate) async fn serve(&self, place: &Place, mut call: Call) -> Option<Response> {
         let Some(service) = place.service(&call) else {
-            return Some(call::json(404, json!({"message": "no such service here"})));
+            return Some(self.administrate(place, &call));
         };
         let (planned, now) = {
             let mut state = self.state();
@@ -190,6 +200,18 @@ impl Clouds {
             Service::EcrRegistry | Service::EcrPublicRegistry | Service::AcrRegistry | Service::HubRegistry => {
                 registry_front::pull(self, place, call).await
             }
+        }
+        .unwrap_or_else(|refusal| refusal)
+    }
+}
+
+impl Clouds {
+    /// What nobody asks to pull, and no test disturbs.
+    fn administrate(&self, place: &Place, call: &Call) -> Response {
+        match place {
+            Place::ResourceManager => resource_manager::resource_manager(self, call),
+            Place::Graph => graph::graph(self, call),
+            _ => Err(call::json(404, json!({"message": "no such service here"}))),
         }
         .unwrap_or_else(|refusal| refusal)
     }

@@ -9,12 +9,21 @@ use super::federation::Mismatch;
 use super::tokens::{Grant, uuid};
 use super::{Clouds, Service, State, seed};
 
-/// The resources that tokens are given for: the registry's own, and the resource manager's, which a hardened
-/// registry does not take.
+/// The registry's own resource, for which tokens are given.
 pub(crate) const REGISTRY: &str = "https://containerregistry.azure.net";
-const RESOURCES: [&str; 2] = [REGISTRY, "https://management.azure.com"];
+/// The resource manager by its names; a hardened registry does not take tokens for it.
+pub(crate) const MANAGERS: [&str; 2] = ["https://management.azure.com", "https://management.core.windows.net/"];
+/// Microsoft Graph.
+pub(crate) const DIRECTORY: &str = "https://graph.microsoft.com/";
+
+/// For what an application's password is good.
+pub(crate) const SIGN_IN: &str = "sign-in";
 
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+fn is_resource(name: &str) -> bool {
+    [REGISTRY, DIRECTORY].contains(&name) || MANAGERS.contains(&name)
+}
 
 /// An error as Entra words it; the number is what counts.
 pub(crate) fn refusal(status: u16, error: &str, number: u32, why: &str) -> Response {
@@ -32,20 +41,39 @@ pub(crate) fn refusal(status: u16, error: &str, number: u32, why: &str) -> Respo
     )
 }
 
-/// `POST /{tenant}/oauth2/v2.0/token` with the client credentials grant.
+/// What Entra answers below a tenant.
 pub(crate) fn entra(clouds: &Clouds, call: &Call) -> Answer {
+    let (tenant, endpoint) = call.path.trim_start_matches('/').split_once('/').unwrap_or_default();
+    if tenant != seed::AZURE_TENANT {
+        return Err(refusal(400, "invalid_request", 90002, &format!("Tenant '{tenant}' not found.")));
+    }
+    match endpoint {
+        "v2.0/.well-known/openid-configuration" => Ok(configuration(&format!("https://{}/{tenant}", call.host))),
+        "oauth2/v2.0/token" => token(clouds, call),
+        _ => Err(json(404, json!({}))),
+    }
+}
+
+/// Where a tenant's endpoints are.
+fn configuration(tenant: &str) -> Response {
+    json(
+        200,
+        json!({
+            "issuer": format!("{tenant}/v2.0"), "authorization_endpoint": format!("{tenant}/oauth2/v2.0/authorize"),
+            "token_endpoint": format!("{tenant}/oauth2/v2.0/token"),
+        }),
+    )
+}
+
+/// `POST /{tenant}/oauth2/v2.0/token` with the client credentials grant.
+fn token(clouds: &Clouds, call: &Call) -> Answer {
     let form = call.form();
     let mut state = clouds.state();
-    let tenant = call.path.strip_prefix('/').and_then(|path| path.strip_suffix("/oauth2/v2.0/token"));
-    if tenant != Some(seed::AZURE_TENANT) {
-        let why = format!("Tenant '{}' not found.", tenant.unwrap_or_default());
-        return Err(refusal(400, "invalid_request", 90002, &why));
-    }
     if form.get("grant_type") != "client_credentials" {
         return Err(refusal(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type."));
     }
     let client = form.get("client_id");
-    if client != seed::AZURE_CLIENT {
+    if client != seed::AZURE_CLIENT && !state.directory.knows(client) {
         let why = format!("Application with identifier '{client}' was not found in the directory 'acme'.");
         return Err(refusal(400, "unauthorized_client", 700016, &why));
     }
@@ -57,7 +85,7 @@ pub(crate) fn entra(clouds: &Clouds, call: &Call) -> Answer {
             format!("Scope {scope} is not valid: client credential flows need /.default suffixed to the resource.");
         return Err(refusal(400, "invalid_scope", 1002012, &why));
     };
-    if !RESOURCES.contains(&resource) {
+    if !is_resource(resource) {
         let why = format!("The resource principal named {resource} was not found in the tenant named acme.");
         return Err(refusal(400, "invalid_resource", 500011, &why));
     }
@@ -73,6 +101,7 @@ fn prove(state: &State, form: &Fields) -> Result<(), Response> {
         (Some(seed::AZURE_EXPIRED_SECRET), _) => {
             invalid(7000222, "The provided client secret keys for app 'pullmint' are expired.")
         }
+        (Some(secret), _) if is_password(state, secret, form.get("client_id")) => Ok(()),
         (Some(_), _) => invalid(7000215, "Invalid client secret provided."),
         (None, Some(assertion)) if form.get("client_assertion_type") == ASSERTION => {
             match state.federation.check(assertion, seed::AUDIENCE_ENTRA, state.now()) {
@@ -89,6 +118,11 @@ fn prove(state: &State, form: &Fields) -> Result<(), Response> {
         }
         _ => invalid(7000216, "'client_assertion', 'client_secret' or 'request' is required."),
     }
+}
+
+/// Whether the directory gave an application this password, and it has not run out.
+fn is_password(state: &State, secret: &str, client: &str) -> bool {
+    state.vault.open(secret, state.now()).is_ok_and(|grant| grant.audience == SIGN_IN && grant.holder == client)
 }
 
 fn no_record(number: u32, claim: &str, value: &str) -> Result<(), Response> {
@@ -133,7 +167,7 @@ pub(crate) fn managed_identity(clouds: &Clouds, call: &Call) -> Answer {
     if !known("client_id", seed::AZURE_CLIENT)
         || !known("object_id", seed::AZURE_CLIENT)
         || !known("msi_res_id", seed::AZURE_IDENTITY_ID)
-        || !RESOURCES.contains(&resource)
+        || !is_resource(resource)
     {
         return Err(no_identity());
     }

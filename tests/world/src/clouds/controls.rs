@@ -85,6 +85,11 @@ impl Clouds {
         self.state().hub.shown(owner)
     }
 
+    /// The resources of one kind in the Azure subscription, as the resource manager shows them.
+    pub fn azure_resources(&self, kind: &str) -> Vec<Value> {
+        self.state().resources.of_kind(kind).cloned().collect()
+    }
+
     /// Tokens an organization may have on Docker Hub (10 on the Team plan, 100 on Business).
     pub fn set_org_quota(&self, tokens: usize) {
         self.state().hub.quota = tokens;

@@ -27,6 +27,10 @@ pub(crate) enum Place {
         region: String,
     },
     Entra,
+    /// Where an administrator manages resources.
+    ResourceManager,
+    /// Where an administrator manages the tenant's directory.
+    Graph,
     Acr(String),
     HubApi,
     HubIdentity,
@@ -46,6 +50,8 @@ impl Place {
             "registry-1.docker.io" | "index.docker.io" | "docker.io" => Self::HubRegistry,
             "public.ecr.aws" | "ecr-public.aws.com" => Self::EcrPublic,
             "sts.amazonaws.com" => Self::Sts(None),
+            "management.azure.com" => Self::ResourceManager,
+            "graph.microsoft.com" => Self::Graph,
             "127.0.0.1" | "localhost" | "169.254.169.254" | "169.254.170.23" => Self::Local,
             _ if seed::AUTHORITIES.contains(&host) => Self::Entra,
             _ if seed::LOGIN_SERVERS.contains(&host) => Self::Acr(host.to_owned()),
@@ -91,6 +97,7 @@ impl Place {
             Self::HubRegistry => Service::HubRegistry,
             Self::Local => local(call)?,
             Self::EcrPublic | Self::Acr(_) | Self::HubIdentity | Self::HubAuth => return None,
+            Self::ResourceManager | Self::Graph => return None,
         })
     }
 

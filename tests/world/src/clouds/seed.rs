@@ -29,6 +29,8 @@ pub const AZURE_TENANT: &str = "72f988bf-0000-4000-8000-0000000000ac";
 pub const AZURE_CLIENT: &str = "11111111-2222-4333-8444-555555555555";
 /// The application's secret.
 pub const AZURE_SECRET: &str = "CANARY~azure.client-secret";
+/// The subscription that the application may administrate.
+pub const AZURE_SUBSCRIPTION: &str = "0b1f6471-0000-4000-8000-0000000000ac";
 /// A secret of the application that ran out last year.
 pub const AZURE_EXPIRED_SECRET: &str = "CANARY~azure.expired-secret";
 /// What `X-IDENTITY-HEADER` must carry.

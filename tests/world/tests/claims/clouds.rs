@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may end them, and say what they skip")]
 
+mod administration;
 mod aws;
 mod azure;
 mod docker_hub;

@@ -12,12 +12,19 @@ const SCOPE: &str = "https://containerregistry.azure.net/.default";
 const NULL_USER: &str = "00000000-0000-0000-0000-000000000000";
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-async fn entra(net: &Net, tenant: &str, fields: &[(&str, &str)]) -> Answer {
+pub(crate) async fn entra(net: &Net, tenant: &str, fields: &[(&str, &str)]) -> Answer {
     let url = format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token");
     let mut all = vec![("grant_type", "client_credentials"), ("client_id", seed::AZURE_CLIENT), ("scope", SCOPE)];
     all.retain(|(name, _)| !fields.iter().any(|(other, _)| other == name));
     all.extend_from_slice(fields);
     net.form(&url, &all).await
+}
+
+/// The application's access token for a resource.
+pub(crate) async fn access_token(net: &Net, resource: &str) -> String {
+    let scope = format!("{resource}/.default");
+    let fields = [("client_secret", seed::AZURE_SECRET), ("scope", scope.as_str())];
+    entra(net, seed::AZURE_TENANT, &fields).await.json["access_token"].as_str().unwrap().to_owned()
 }
 
 async fn exchange(net: &Net, token: &str) -> Answer {
@@ -27,8 +34,7 @@ async fn exchange(net: &Net, token: &str) -> Answer {
 
 /// An ACR refresh token by the application's secret.
 pub(crate) async fn refresh_token(net: &Net) -> String {
-    let entra = entra(net, seed::AZURE_TENANT, &[("client_secret", seed::AZURE_SECRET)]).await;
-    let exchanged = exchange(net, entra.json["access_token"].as_str().unwrap()).await;
+    let exchanged = exchange(net, &access_token(net, "https://containerregistry.azure.net").await).await;
     exchanged.json["refresh_token"].as_str().unwrap().to_owned()
 }
 
@@ -135,9 +141,8 @@ async fn the_metadata_service_answers_at_its_fixed_address_by_a_proxy() {
 #[tokio::test]
 async fn acr_takes_only_live_tokens_for_its_own_audience_tenant_and_name() {
     let net = Net::start().await;
-    let arm = ("scope", "https://management.azure.com/.default");
-    let arm = entra(&net, seed::AZURE_TENANT, &[("client_secret", seed::AZURE_SECRET), arm]).await;
-    assert_eq!(exchange(&net, arm.json["access_token"].as_str().unwrap()).await.status, 401, "the manager's audience");
+    let managers = access_token(&net, "https://management.azure.com").await;
+    assert_eq!(exchange(&net, &managers).await.status, 401, "the manager's audience");
     assert_eq!(exchange(&net, "made up").await.status, 401);
 
     let good = entra(&net, seed::AZURE_TENANT, &[("client_secret", seed::AZURE_SECRET)]).await;
