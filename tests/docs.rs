@@ -9,6 +9,8 @@ mod azure;
 mod cloud_tools;
 #[path = "docs/commands.rs"]
 mod commands;
+#[path = "docs/eks.rs"]
+mod eks;
 #[path = "docs/examples.rs"]
 mod examples;
 #[path = "docs/generated.rs"]
