@@ -17,7 +17,8 @@ const RUNBOOKS: &str = "docs/runbooks/";
 
 #[test]
 fn every_page_with_commands_is_read_by_a_test() {
-    let tests = [include_str!("aws.rs"), include_str!("commands.rs"), include_str!("migration.rs")].concat();
+    let tests = [include_str!("aws.rs"), include_str!("azure.rs"), include_str!("commands.rs")];
+    let tests = [tests.concat().as_str(), include_str!("migration.rs")].concat();
     for page in pages::all() {
         let own = page.commands().into_iter().filter(|command| runners::of(command) == Runner::Page).count();
         let opened = tests.contains(&format!("\"{}\"", page.path)) || page.path.starts_with(RUNBOOKS);
@@ -58,15 +59,6 @@ async fn the_readme_leads_to_a_synced_cluster() {
     shell.until("pullmint once").await;
     let seen = shell.until("kubectl get secrets").await;
     assert!(seen.contains("docs-readme-0") && seen.contains("docs-readme-1"), "{seen}");
-    shell.finish().await;
-}
-
-#[tokio::test]
-async fn the_guide_to_acr_can_be_followed() {
-    let scene = Scene::start("docs-acr", 0).await;
-    with_account(&scene).await;
-    let own = [("namespace pullmint", "namespace docs-acr")];
-    let shell = Shell::open(&scene, "docs/providers/acr.md", &own).await;
     shell.finish().await;
 }
 

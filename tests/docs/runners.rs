@@ -9,15 +9,12 @@ pub(crate) enum Runner {
     Node,
     /// `tests/packaging/built.rs`, without the optimizer, and with a registry of the test's own.
     Build,
-    /// `tests/docs/azure.rs`, as far as the Azure CLI goes without a subscription.
-    AzureCli,
     /// Another test runs what `make` would; `tests/docs/make.rs` holds the two together.
     Make,
 }
 
 /// Commands that no page's own test runs, by how they begin.
-pub(crate) const OTHERS: [(&str, Runner); 12] = [
-    ("az ", Runner::AzureCli),
+pub(crate) const OTHERS: [(&str, Runner); 11] = [
     ("cargo install", Runner::Build),
     ("helm test", Runner::Node),
     ("kubectl -n pullmint exec", Runner::Node),

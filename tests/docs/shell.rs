@@ -20,10 +20,8 @@ pub(crate) struct Shell<'a> {
     /// What stands in the page, and what in its place here.
     renames: Vec<(&'static str, String)>,
     tools: Vec<PathBuf>,
-    /// The environment of the tools that the test brings.
-    env: Vec<(&'static str, String)>,
-    /// Variables that the page has set.
-    set: String,
+    /// The environment of the tools that the test brings, and the variables that the page has set.
+    env: Vec<(String, String)>,
     dir: TempDir,
     running: Vec<Child>,
 }
@@ -51,14 +49,13 @@ impl<'a> Shell<'a> {
         all.push(("team-a", format!("{}-0", scene.name)));
         all.push(("team-", format!("{}-", scene.name)));
         let commands = page.commands().into();
-        let (env, set) = (Vec::new(), String::new());
-        Self { scene, page, commands, renames: all, tools, env, set, dir, running: Vec::new() }
+        Self { scene, page, commands, renames: all, tools, env: Vec::new(), dir, running: Vec::new() }
     }
 
     /// Brings further programs, with what they need in the environment.
     pub(crate) fn bring<'b>(&mut self, tools: PathBuf, env: impl IntoIterator<Item = (&'static str, &'b str)>) {
         self.tools.push(tools);
-        self.env.extend(env.into_iter().map(|(name, value)| (name, value.to_owned())));
+        self.env.extend(env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 
     /// Saves a text under the name that the page gives it.
@@ -102,11 +99,11 @@ impl<'a> Shell<'a> {
         if runners::of(command) != Runner::Page {
             return String::new();
         }
-        let line = self.renames.iter().fold(command.to_owned(), |line, (from, to)| line.replace(from, to));
-        if runners::variable(&line).is_some() {
-            self.set.push_str(&format!("{line}\n"));
+        let mut line = self.renames.iter().fold(command.to_owned(), |line, (from, to)| line.replace(from, to));
+        let variable = runners::variable(command).map(|(name, _)| name);
+        if let Some(name) = variable {
+            line.push_str(&format!("\nprintf %s \"${name}\""));
         }
-        let line = format!("{}{line}", self.set);
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &line]).current_dir(self.dir.path());
         bash.envs(self.scene.around.env())
@@ -124,6 +121,10 @@ impl<'a> Shell<'a> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert!(output.status.success(), "{}: this failed: {line}\n{out}{err}", self.page.path);
+        // The commands after it find it in their environment.
+        if let Some(name) = variable {
+            self.env.push((name.to_owned(), out.clone()));
+        }
         out
     }
 
