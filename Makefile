@@ -1,5 +1,6 @@
 # Everything here does its own set-up. What it needs beforehand: Rust (rust-toolchain.toml names the version), Go, make
-# and a C compiler; for a real node in tests and demo also root, containerd and runc; for Python packages python3 with venv.
+# and a C compiler; for a real node in tests and demo also root, containerd and runc, for a network of its pods iptables,
+# ipset and the CNI plugins; for Python packages python3 with venv.
 
 SHELL := /bin/bash
 CARGO ?= cargo

@@ -1,4 +1,4 @@
-//! The programs of the cluster and of its people, built from their own sources by three Go modules, once.
+//! The programs of the cluster and of its people, built from their own sources by four Go modules, once.
 //!
 //! They are kept in `target/world-bin/HASH/` (or under `WORLD_BIN_CACHE`), where HASH covers their module's go.mod, go.sum and
 //! mains, so that a change of any of them builds that module's programs anew and nothing else does.
@@ -32,6 +32,8 @@ pub enum Program {
     Registry,
     /// The node's agent, which pulls images.
     Kubelet,
+    /// What holds pods to NetworkPolicies.
+    KubeRouter,
     /// What people talk to the cluster with.
     Kubectl,
     /// What people install charts with.
@@ -45,6 +47,8 @@ pub enum Program {
 pub(crate) enum Module {
     /// `cluster/`: what a cluster consists of.
     Cluster,
+    /// `network/`: what its network consists of.
+    Network,
     /// `tools/`: what its people have on their machines.
     Tools,
     /// `operator/`: what the Prometheus operator brings to a cluster.
@@ -53,13 +57,14 @@ pub(crate) enum Module {
 
 impl Program {
     /// All of them, in the order in which they are best built.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Pause,
         Self::Etcd,
         Self::ApiServer,
         Self::ControllerManager,
         Self::Registry,
         Self::Kubelet,
+        Self::KubeRouter,
         Self::Kubectl,
         Self::Helm,
         Self::PrometheusKinds,
@@ -73,6 +78,7 @@ impl Program {
             Self::ControllerManager => "kube-controller-manager",
             Self::Registry => "registry",
             Self::Kubelet => "kubelet",
+            Self::KubeRouter => "kube-router",
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
             Self::PrometheusKinds => "prometheus-kinds",
@@ -81,6 +87,7 @@ impl Program {
 
     fn module(self) -> Module {
         match self {
+            Self::KubeRouter => Module::Network,
             Self::Kubectl | Self::Helm => Module::Tools,
             Self::PrometheusKinds => Module::Operator,
             Self::Pause | Self::Etcd | Self::ApiServer | Self::ControllerManager | Self::Registry | Self::Kubelet => {
@@ -102,7 +109,7 @@ impl Program {
         match self {
             Self::ApiServer => "4 min",
             Self::Kubectl => "3 min",
-            Self::Kubelet | Self::Etcd | Self::ControllerManager | Self::Helm => "1 min",
+            Self::Kubelet | Self::Etcd | Self::ControllerManager | Self::KubeRouter | Self::Helm => "1 min",
             Self::PrometheusKinds => "30 s",
             Self::Registry | Self::Pause => "20 s",
         }
@@ -173,6 +180,7 @@ impl Module {
     pub(crate) fn dir(self) -> PathBuf {
         let name = match self {
             Self::Cluster => "cluster",
+            Self::Network => "network",
             Self::Tools => "tools",
             Self::Operator => "operator",
         };

@@ -37,7 +37,8 @@ use certificate::Certificates;
 /// The CA's certificate in the world's directory.
 pub(crate) const CA: &str = "ca.crt";
 
-const SERVICE_CIDR: &str = "10.0.0.0/24";
+/// The Services' addresses.
+pub(crate) const SERVICE_CIDR: &str = "10.0.0.0/24";
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// How a control plane is to be.
@@ -129,7 +130,7 @@ impl ControlPlane {
     }
 
     /// The port where the API server of ours listens.
-    pub(crate) fn port(&self) -> Result<u16> {
+    pub fn port(&self) -> Result<u16> {
         let servers = self.servers.as_ref().ok_or_else(|| WorldError::new("this control plane is not ours"))?;
         Ok(servers.port.number())
     }

@@ -76,6 +76,11 @@ impl Internet {
         &self.ca_file
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The value for `HTTPS_PROXY`.
     pub fn proxy_url(&self) -> String {
         format!("http://{}", self.address)

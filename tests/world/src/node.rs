@@ -1,7 +1,7 @@
 //! A real node: the kubelet with the distribution's containerd and runc. Needs root.
 //!
-//! Pods use the machine's own network unless there is one for them. containerd pulls images under their real names,
-//! `acme.azurecr.io/…` and the like, through a CONNECT proxy with certificates of a test CA, or by way of mirrors.
+//! Node and pods use the machine's own network unless there is one for them. containerd pulls images under their real
+//! names, `acme.azurecr.io/…` and the like, through a CONNECT proxy with certificates of a test CA, or by way of mirrors.
 
 use std::{
     net::Ipv4Addr,
@@ -18,11 +18,14 @@ use crate::{
     binaries::Program,
     control_plane,
     error::Context,
+    network::firewall,
     ports::Port,
     process::{Launch, Process, find_program},
 };
 
 mod config;
+
+pub use config::SANDBOX_IMAGE;
 
 const CLEANUP: &str = include_str!("node/cleanup.sh");
 
@@ -35,7 +38,8 @@ pub struct NodeOptions {
     pub ca_file: Option<PathBuf>,
     /// Registry hosts whose images come from elsewhere: `("docker.io", "http://127.0.0.1:5000")`.
     pub mirrors: Vec<(String, String)>,
-    /// A network of their own for pods. The API server must advertise its gateway.
+    /// A network of their own for node and pods, where NetworkPolicies hold. The API server must advertise the machine's
+    /// address in it, and whatever else they need listen there.
     pub network: Option<PodNetwork>,
 }
 
@@ -44,8 +48,9 @@ pub struct NodeOptions {
 pub struct Node {
     // Dropped from top to bottom: the kubelet must not restart what containerd's end takes away.
     kubelet: Process,
+    _firewall: Option<Process>,
     _containerd: Process,
-    _network: Option<PodNetwork>,
+    network: Option<PodNetwork>,
     name: String,
     socket: PathBuf,
 }
@@ -76,13 +81,20 @@ impl Node {
         }
         let containerd = containerd(&options, dir, &name, &socket).await?;
         import_sandbox_image(dir, &home, &socket).await?;
-        let gateway = options.network.as_ref().map(PodNetwork::gateway);
-        let kubelet = kubelet(plane, dir, &name, &socket, gateway, port.number()).await?;
-        let mut node = Self { kubelet, _containerd: containerd, _network: options.network, name, socket };
+        let network = options.network.as_ref();
+        let kubeconfig = match network {
+            Some(network) => plane.kubeconfig_via(&format!("https://{}:{}", network.machine(), plane.port()?))?,
+            None => plane.kubeconfig(),
+        };
+        let mut kubelet = kubelet(&kubeconfig, dir, &name, &socket, network, port.number()).await?;
         let nodes: Api<NodeObject> = Api::all(plane.client().await?);
-        let registered = async || nodes.get(&node.name).await.map(drop).context(|| "looking for the node");
-        node.kubelet.until_ready(Duration::from_secs(60), registered).await?;
-        Ok(node)
+        let registered = async || nodes.get(&name).await.map(drop).context(|| "looking for the node");
+        kubelet.until_ready(Duration::from_secs(60), registered).await?;
+        let firewall = match network {
+            Some(network) => Some(firewall::start(network, &kubeconfig, &name, dir).await?),
+            None => None,
+        };
+        Ok(Self { kubelet, _firewall: firewall, _containerd: containerd, network: options.network, name, socket })
     }
 
     /// Its name in the cluster.
@@ -95,9 +107,32 @@ impl Node {
         &mut self.kubelet
     }
 
+    /// The pods' network, if they have one of their own.
+    pub fn network(&self) -> Option<&PodNetwork> {
+        self.network.as_ref()
+    }
+
     /// Puts the images of an archive into the node, as if they had been pulled.
     pub async fn import(&self, archive: &Path) -> Result<()> {
         import(&self.socket, archive).await
+    }
+
+    /// The network namespace of a running pod of the node, for [`crate::network::within`].
+    pub fn network_of(&self, namespace: &str, pod: &str) -> Result<PathBuf> {
+        let tasks = self.socket.with_file_name("state/io.containerd.runtime.v2.task/k8s.io");
+        let what = || format!("looking for the network of pod {namespace}/{pod} below {}", tasks.display());
+        for task in std::fs::read_dir(&tasks).context(what)?.flatten() {
+            let config = std::fs::read(task.path().join("config.json")).unwrap_or_default();
+            let config: Value = serde_json::from_slice(&config).unwrap_or_default();
+            let annotation = |name: &str| &config["annotations"][format!("io.kubernetes.cri.{name}")];
+            let is_it = annotation("sandbox-namespace") == namespace && annotation("sandbox-name") == pod;
+            let namespaces = config["linux"]["namespaces"].as_array().filter(|_| is_it).into_iter().flatten();
+            let path = namespaces.filter(|one| one["type"] == "network").find_map(|one| one["path"].as_str());
+            if let Some(path) = path {
+                return Ok(path.into());
+            }
+        }
+        Err(WorldError::new(format!("{}: there is none", what())))
     }
 
     /// A pod for this node; see [`pod`].
@@ -138,7 +173,7 @@ async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &
         dir.write(&format!("{name}/hosts/{host}/hosts.toml"), config::hosts(url))?;
     }
     let config = dir.write(&format!("{name}/containerd.toml"), config::containerd(&home, socket))?;
-    let mut launch = Launch::new(format!("containerd-{name}"), found("containerd")?, dir.path())
+    let mut launch = launch(options.network.as_ref(), format!("containerd-{name}"), &found("containerd")?, dir)
         .arg("--config")
         .arg(config)
         // An empty value also hides the machine's own proxy.
@@ -176,28 +211,37 @@ async fn import(socket: &Path, archive: &Path) -> Result<()> {
     run(&found("ctr")?, args).await
 }
 
-/// It listens at `gateway`, where the API server finds it, or else on loopback, which no node may be found at.
+/// It listens at the node's address, where the API server finds it, or else on loopback, which no node may be found at.
 async fn kubelet(
-    plane: &ControlPlane,
+    kubeconfig: &Path,
     dir: &WorldDir,
     name: &str,
     socket: &Path,
-    gateway: Option<Ipv4Addr>,
+    network: Option<&PodNetwork>,
     port: u16,
 ) -> Result<Process> {
     let home = dir.subdir(name)?;
-    let address = gateway.unwrap_or(Ipv4Addr::LOCALHOST).into();
+    let node_ip = network.map(PodNetwork::node);
+    let address = node_ip.unwrap_or(Ipv4Addr::LOCALHOST).into();
     let config = config::kubelet(&home, socket, address, port, &dir.path().join(control_plane::CA));
-    let mut launch = Launch::new(format!("kubelet-{name}"), Program::Kubelet.path().await?, dir.path())
+    let mut launch = launch(network, format!("kubelet-{name}"), &Program::Kubelet.path().await?, dir)
         .flag("config", dir.write(&format!("{name}/kubelet.json"), config.to_string())?)
-        .flag("kubeconfig", plane.kubeconfig())
+        .flag("kubeconfig", kubeconfig)
         .flag("hostname-override", name)
         .flag("root-dir", home.join("kubelet"))
         .flag("cert-dir", home.join("pki"));
-    if let Some(gateway) = gateway {
-        launch = launch.flag("node-ip", gateway.to_string());
+    if let Some(node_ip) = node_ip {
+        launch = launch.flag("node-ip", node_ip.to_string());
     }
     launch.start()
+}
+
+/// A program of the node, in the pods' network if there is one.
+fn launch(network: Option<&PodNetwork>, name: String, program: &Path, dir: &WorldDir) -> Launch {
+    match network {
+        Some(network) => network.launch(name, program, dir.path()),
+        None => Launch::new(name, program, dir.path()),
+    }
 }
 
 fn found(name: &str) -> Result<PathBuf> {

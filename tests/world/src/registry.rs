@@ -3,7 +3,11 @@
 //! Tests push without credentials through a back door: a second registry process without authentication over the same
 //! directory, which runs only for the time of the push. So the registry under test never has a hole in it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -56,17 +60,26 @@ pub enum TokenKeys {
 }
 
 /// How a registry is to be.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RegistryOptions {
     /// Whom it lets in.
     pub auth: RegistryAuth,
+    /// The address of this machine where it listens.
+    pub address: IpAddr,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self { auth: RegistryAuth::None, address: Ipv4Addr::LOCALHOST.into() }
+    }
 }
 
 /// A running registry; dropping it ends it.
 #[derive(Debug)]
 pub struct Registry {
     process: Process,
-    port: Port,
+    address: SocketAddr,
+    _port: Port,
     dir: WorldDir,
     name: String,
     storage: PathBuf,
@@ -79,13 +92,14 @@ impl Registry {
         let name = format!("registry-{port}");
         let storage = dir.subdir(&format!("{name}-storage"))?;
         let auth = options.auth.config(dir, &name)?;
-        let process = serve(dir, &name, &port, &storage, auth).await?;
-        Ok(Self { process, port, dir: dir.clone(), name, storage })
+        let address = SocketAddr::new(options.address, port.number());
+        let process = serve(dir, &name, address, &storage, auth).await?;
+        Ok(Self { process, address, _port: port, dir: dir.clone(), name, storage })
     }
 
-    /// `127.0.0.1:PORT`, where it speaks plain HTTP.
+    /// `127.0.0.1:PORT`, or the like at another address of this machine, where it speaks plain HTTP.
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        self.address.to_string()
     }
 
     /// Its base URL.
@@ -101,8 +115,9 @@ impl Registry {
     /// Pushes one image under several `REPOSITORY:TAG` names, through the back door.
     pub async fn push(&self, image: &Image, names: &[&str]) -> Result<()> {
         let port = Port::free()?;
-        let _door = serve(&self.dir, &format!("{}-door-{port}", self.name), &port, &self.storage, None).await?;
-        let url: Url = format!("http://127.0.0.1:{port}/").parse().context(|| "making the back door's URL")?;
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.number());
+        let _door = serve(&self.dir, &format!("{}-door-{port}", self.name), address, &self.storage, None).await?;
+        let url: Url = format!("http://{address}/").parse().context(|| "making the back door's URL")?;
         let http = plain_http()?;
         for name in names {
             let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
@@ -133,13 +148,19 @@ impl RegistryAuth {
     }
 }
 
-async fn serve(dir: &WorldDir, name: &str, port: &Port, storage: &PathBuf, auth: Option<Value>) -> Result<Process> {
+async fn serve(
+    dir: &WorldDir,
+    name: &str,
+    address: SocketAddr,
+    storage: &PathBuf,
+    auth: Option<Value>,
+) -> Result<Process> {
     let mut config = json!({
         "version": "0.1",
         "log": {"accesslog": {"disabled": false}},
         "storage": {"filesystem": {"rootdirectory": storage}, "delete": {"enabled": true}},
         // Relative, since clients come under the names of other hosts.
-        "http": {"addr": format!("127.0.0.1:{port}"), "relativeurls": true, "secret": "world"},
+        "http": {"addr": address, "relativeurls": true, "secret": "world"},
     });
     if let Some(auth) = auth {
         config["auth"] = auth;
@@ -151,7 +172,7 @@ async fn serve(dir: &WorldDir, name: &str, port: &Port, storage: &PathBuf, auth:
         .arg(config)
         .env("OTEL_TRACES_EXPORTER", "none")
         .start()?;
-    let (http, url) = (plain_http()?, format!("http://127.0.0.1:{port}/v2/"));
+    let (http, url) = (plain_http()?, format!("http://{address}/v2/"));
     let probe = async || http.get(&url).send().await.map(drop).context(|| "asking the registry");
     process.until_ready(Duration::from_secs(20), probe).await?;
     Ok(process)

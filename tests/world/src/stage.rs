@@ -36,8 +36,8 @@ impl Stage {
     pub async fn start_with_pod_network() -> Result<Self> {
         let dir = WorldDir::new()?;
         let network = PodNetwork::start(&dir).await?;
-        let gateway = network.gateway();
-        Self::assemble(World::builder().pod_network(network, dir), true, gateway).await
+        let machine = network.machine();
+        Self::assemble(World::builder().pod_network(network, dir), true, machine).await
     }
 
     /// The same on a cluster that runs already, without a node of ours. pullmint is at home in `namespace`.
@@ -56,7 +56,7 @@ impl Stage {
             issuer: trust.issuer,
             keys: TokenKeys::RootCertificates(trust.rootcertbundle),
         });
-        let mut builder = builder.registry(RegistryOptions { auth });
+        let mut builder = builder.registry(RegistryOptions { auth, ..RegistryOptions::default() });
         if node {
             builder = builder.node(node_options(&internet));
         }

@@ -77,18 +77,26 @@ impl WorldBuilder {
             Some((network, dir)) => (Some(network), dir),
             None => (None, WorldDir::new()?),
         };
-        let advertise = network.as_ref().map(|network| network.gateway().into()).or(self.control_plane.advertise);
+        let machine = network.as_ref().map(|network| network.machine().into());
+        let advertise = machine.or(self.control_plane.advertise);
         let control_plane = ControlPlaneOptions { advertise, ..self.control_plane };
         let control_plane = match self.running {
             Some((kubeconfig, namespace)) => ControlPlane::running(&kubeconfig, &namespace, &dir).await?,
             None => ControlPlane::start(control_plane, &dir).await?,
         };
         let registry = match self.registry {
-            Some(options) => Some(Registry::start(options, &dir).await?),
+            Some(options) => {
+                let address = machine.unwrap_or(options.address);
+                Some(Registry::start(RegistryOptions { address, ..options }, &dir).await?)
+            }
             None => None,
         };
         let node = match self.node {
-            Some(options) => Some(Node::start(NodeOptions { network, ..options }, &control_plane, &dir).await?),
+            Some(mut options) => {
+                // Beyond loopback containerd would expect TLS.
+                options.mirrors.extend(registry.as_ref().map(|registry| (registry.host(), registry.url())));
+                Some(Node::start(NodeOptions { network, ..options }, &control_plane, &dir).await?)
+            }
             None => None,
         };
         Ok(World { node, registry, control_plane, dir })

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// The name under which the sandbox image is imported.
-pub(super) const SANDBOX_IMAGE: &str = "world.local/pause:1";
+/// The sandbox image's name, under which every node has it. It does nothing until it is told to end.
+pub const SANDBOX_IMAGE: &str = "world.local/pause:1";
 
 /// containerd's own configuration, in TOML. All that it keeps lies below `dir`.
 pub(super) fn containerd(dir: &Path, socket: &Path) -> String {

@@ -28,7 +28,7 @@ async fn a_pod_is_refused_its_image_without_the_secret_and_runs_with_it() {
     }
     let world = World::builder().start().await.unwrap();
     let auth = RegistryAuth::Basic { username: "ann".into(), password: "secret".into() };
-    let registry = Registry::start(RegistryOptions { auth }, &world.dir).await.unwrap();
+    let registry = Registry::start(RegistryOptions { auth, ..RegistryOptions::default() }, &world.dir).await.unwrap();
     registry.push(&Image::new("app").await.unwrap(), &["team/app:1"]).await.unwrap();
     let mirrors = vec![("acme.azurecr.io".into(), registry.url())];
     let options = NodeOptions { mirrors, ..NodeOptions::default() };

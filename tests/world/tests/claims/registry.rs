@@ -7,7 +7,7 @@ use serde_json::json;
 use world::{Image, Registry, RegistryAuth, RegistryOptions, TokenAuth, TokenKeys, WorldDir};
 
 async fn registry(auth: RegistryAuth, dir: &WorldDir) -> (Registry, Image) {
-    let registry = Registry::start(RegistryOptions { auth }, dir).await.unwrap();
+    let registry = Registry::start(RegistryOptions { auth, ..RegistryOptions::default() }, dir).await.unwrap();
     let image = Image::new("one").await.unwrap();
     registry.push(&image, &["team/app:1", "team/app:2"]).await.unwrap();
     (registry, image)
