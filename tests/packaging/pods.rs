@@ -19,6 +19,9 @@ use crate::reader::Reader;
 use crate::tools::{CHART, Ran, run};
 use crate::{image, notes};
 
+#[path = "pods/network.rs"]
+mod network;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const HOME: &str = "pullmint";
@@ -42,6 +45,7 @@ impl Installation {
         let node = stage.world.node.as_ref().expect("a node");
         node.import(&image::archive(dir.path()).await).await.expect("an image");
         let client = stage.world.control_plane.client().await.expect("a client");
+        let api_server = stage.world.control_plane.port().expect("a port");
         let values = json!({
             "settings": {"ca_file": "/run/files/company-ca/ca.pem"},
             "registries": {
@@ -50,6 +54,10 @@ impl Installation {
             },
             "secretFiles": {"aws": "aws-identity"},
             "configFiles": {"company-ca": "company-ca"},
+            "networkPolicy": {
+                // Beside the defaults: what the API server and the proxy listen at.
+                "egressPorts": [443, 6443, api_server, stage.internet.address().port()],
+            },
             "extraEnv": [
                 {"name": "HTTPS_PROXY", "value": stage.internet.proxy_url()},
                 // What the webhook of EKS injects.
@@ -74,7 +82,9 @@ impl Installation {
         let ca = std::fs::read_to_string(self.stage.internet.ca_file()).expect("a certificate");
         let ca = json!({"metadata": {"name": "company-ca"}, "data": {"ca.pem": ca}});
         self.create::<ConfigMap>(Api::namespaced(self.client.clone(), HOME), ca).await;
-        world::create_namespaces(&self.client, "team", 2, &[]).await.expect("namespaces");
+        for (prefix, count) in [("team", 2), ("monitoring", 1)] {
+            world::create_namespaces(&self.client, prefix, count, &[]).await.expect("namespaces");
+        }
     }
 
     async fn create<K>(&self, api: Api<K>, object: Value)
@@ -102,6 +112,10 @@ impl Installation {
         self.stage.world.node.as_ref().expect("a node")
     }
 
+    fn network(&self) -> &PodNetwork {
+        self.node().network().expect("a network for pods")
+    }
+
     async fn upgrade(&self) {
         let upgraded = self.helm("upgrade").await;
         assert!(upgraded.ok, "{}{}\n{}", upgraded.out, upgraded.err, self.logs());
@@ -124,14 +138,17 @@ impl Installation {
     /// Every pod has its metrics, and one of two leads.
     async fn tells_who_leads(&self) {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let mut told = Vec::new();
-        for (_, address) in self.pods().await {
-            let metrics = http.get(format!("http://{address}:8080/metrics")).send().await.expect("an answer");
-            let metrics = metrics.text().await.expect("a text");
-            told.extend(metrics.lines().filter(|line| line.starts_with("pullmint_leader ")).map(str::to_owned));
-        }
-        told.sort();
-        assert_eq!(told, ["pullmint_leader 0.0", "pullmint_leader 1.0"]);
+        let leads = async || {
+            let mut told = Vec::new();
+            for (_, address) in self.pods().await {
+                let metrics =
+                    http.get(format!("http://{address}:8080/metrics")).send().await.ok()?.text().await.ok()?;
+                told.extend(metrics.lines().filter(|line| line.starts_with("pullmint_leader ")).map(str::to_owned));
+            }
+            told.sort();
+            (told == ["pullmint_leader 0.0", "pullmint_leader 1.0"]).then_some(())
+        };
+        self.until("one of two pods that leads", leads).await;
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Secret {
@@ -189,6 +206,7 @@ async fn the_image_serves_from_confined_pods_through_an_upgrade_and_leaves_as_th
 
 async fn live(installation: &mut Installation) {
     comes_up_and_serves(installation).await;
+    network::is_confined(installation).await;
     takes_up_a_changed_configuration_by_itself(installation).await;
     tells_why_a_secret_is_missing(installation).await;
     is_replaced_without_a_gap(installation).await;
@@ -269,6 +287,7 @@ async fn is_replaced_without_a_gap(installation: &mut Installation) {
     assert_eq!(before.1.metadata.uid, after.metadata.uid);
     assert_eq!(password(&before.1, ECR_HOST), password(&after, ECR_HOST));
     assert_eq!(minted(installation), mints);
+    installation.tells_who_leads().await;
 }
 
 async fn leaves(installation: &Installation) {
