@@ -29,7 +29,7 @@ use crate::leader::{Leadership, Mandate};
 use crate::metrics::Metrics;
 use crate::provider::{MintError, Outside};
 use crate::pulls::{self, recovery};
-use crate::pulse::Pulses;
+use crate::pulse::{self, Pulses};
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
 use crate::status::ConfigurationStatus;
@@ -203,6 +203,8 @@ impl Daemon {
     /// Works until it is told to stop, or a part of it fails.
     pub async fn run(mut self) -> End {
         let stop = self.orders.stop.clone();
+        let clock = Arc::clone(&self.site.clock);
+        let pulse = self.site.pulses.start("daemon", pulse::LONGEST_SILENCE, clock.now());
         while !stop.is_cancelled() {
             let since = match *self.orders.leadership.borrow_and_update() {
                 Leadership::Leading { since } => Some(since),
@@ -238,6 +240,7 @@ impl Daemon {
                     }
                 }
                 () = stop.cancelled() => {}
+                never = pulse.rest(&*clock) => match never {},
             }
         }
         self.wind_down().await;
@@ -295,6 +298,7 @@ impl Daemon {
             client: self.site.client.clone(),
             clock: Arc::clone(&self.site.clock),
             permit: permit(self.orders.mandate.clone()),
+            pulse: self.site.pulses.start("recovery", pulse::LONGEST_SILENCE, self.site.clock.now()),
             settings: self.orders.settings.clone(),
             failures: self.pulls.failures.subscribe(),
             assignment: self.assignment.subscribe(),

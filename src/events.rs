@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::keeper::slot::{Roster, Slot, publications};
 use crate::pulls::causes::News;
 use crate::pulls::recovery::Recovered;
+use crate::pulse::Pulse;
 use crate::registry::RegistryName;
 use crate::reminder::Reminder;
 use crate::status::{ConfigurationProblem, ConfigurationStatus};
@@ -67,12 +68,13 @@ pub struct Sources {
 }
 
 /// Publishes for ever. It is for the leader alone: start it when leadership begins, and drop it when that ends.
-pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut sources: Sources) {
+pub async fn publish(client: Client, clock: Arc<dyn Clock>, pulse: Pulse, own: Own, mut sources: Sources) {
     let mut desk = Desk {
         post: Post::new(client, own.instance.clone()),
         own,
         reminder: Reminder::new(clock.now()),
-        clock,
+        clock: Arc::clone(&clock),
+        pulse,
         since: sources.since,
         ration: Ration::default(),
         slots: BTreeMap::new(),
@@ -103,6 +105,7 @@ pub async fn publish(client: Client, clock: Arc<dyn Clock>, own: Own, mut source
                 renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
             }
             _ = glances.tick() => {}
+            never = desk.pulse.rest(&*clock) => match never {},
         }
     }
 }
@@ -138,6 +141,7 @@ struct Desk {
     own: Own,
     clock: Arc<dyn Clock>,
     reminder: Reminder,
+    pulse: Pulse,
     since: Timestamp,
     ration: Ration,
     slots: BTreeMap<RegistryName, Slot>,
@@ -170,6 +174,7 @@ impl Desk {
 
     async fn tell(&mut self, notice: Notice) {
         let now = self.clock.now();
+        self.pulse.beat(now);
         let name = match self.ration.ask(&notice, now) {
             Verdict::Silence => return,
             Verdict::Again { event, count } => match self.post.again(&notice, &self.own, &event, count, now).await {

@@ -61,6 +61,7 @@ pub mod state;
 pub mod status;
 pub mod sync;
 pub mod telemetry;
+pub mod watching;
 pub mod why;
 
 /// Closes the process to others of the same user: no core dump, no ptrace, so that credentials in memory stay there.

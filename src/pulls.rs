@@ -16,21 +16,20 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod as PodObject;
-use kube::runtime::watcher::{self, DefaultBackoff, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch_objects};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
 use crate::keeper::slot::{Roster, Slot, publications};
-use crate::pulse::{self, Pulse, Pulses};
+use crate::pulse::{self, Pulses};
 use crate::registry::RegistryName;
 use crate::reminder::Reminder;
-use crate::sync::sources;
+use crate::watching::{self, Listener};
 
 pub mod causes;
 mod explainer;
@@ -48,6 +47,8 @@ use table::Failures;
 
 /// Between two looks at what is due, and two words on what is known.
 const TICK: Duration = Duration::from_secs(1);
+
+const PODS: &str = "pods";
 
 /// No sign of life for so long means that it hangs: nothing in its loop waits for anybody.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -86,8 +87,10 @@ pub struct Reports {
 pub async fn explain(setting: Setting, means: Means, reports: Reports) {
     let Setting { client, clock, pulses, deaf_after, mut slots } = setting;
     let heart = pulses.start("pulls", SILENCE, clock.now());
-    let ear = pulses.start(pulse::watch_name("pods"), deaf_after, clock.now());
-    let mut pods = pending_pods(client.clone(), deaf_after);
+    let _ear = pulses.start(pulse::watch_name(PODS), deaf_after, clock.now());
+    let mut listener = Listener::new(PODS.to_owned(), pulses, Arc::clone(&clock));
+    let pods = Api::<PodObject>::all(client.clone());
+    let mut pods = watching::watch(pods, Some("status.phase=Pending"), deaf_after);
     let reminder = Reminder::new(clock.now());
     let mut desk = Desk { ledger: Ledger::default(), causes: BTreeMap::new(), is_stale: true, reminder, reports };
     let mut explainer = Explainer::new(client, means);
@@ -99,7 +102,10 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            Some(event) = pods.next() => desk.hear(event, &ear, clock.now()),
+            Some(event) = pods.next() => {
+                listener.hear(&event);
+                desk.see(event, clock.now());
+            }
             outcome = ended(work.as_mut()) => {
                 work = None;
                 explainer.complain(&outcome);
@@ -143,11 +149,6 @@ fn mints(roster: &Roster) -> BTreeMap<RegistryName, Timestamp> {
     roster.iter().filter_map(|(name, slot)| Some((name.clone(), minted(slot)?))).collect()
 }
 
-fn pending_pods(client: Client, deaf_after: Duration) -> BoxStream<'static, watcher::Result<Event<PodObject>>> {
-    let config = sources::config(deaf_after).fields("status.phase=Pending");
-    watch_objects(Api::<PodObject>::all(client), config).backoff(DefaultBackoff::default()).boxed()
-}
-
 /// What is known, and what was told of it.
 struct Desk {
     ledger: Ledger,
@@ -160,21 +161,14 @@ struct Desk {
 }
 
 impl Desk {
-    fn hear(&mut self, event: watcher::Result<Event<PodObject>>, ear: &Pulse, now: Timestamp) {
+    fn see(&mut self, event: watcher::Result<Event<PodObject>>, now: Timestamp) {
         match event {
             Ok(Event::Init) => self.ledger.begin_list(),
             Ok(Event::InitApply(pod) | Event::Apply(pod)) => self.ledger.see(Seen::of(&pod), now),
             Ok(Event::InitDone) => self.ledger.finish_list(),
             Ok(Event::Delete(pod)) => self.ledger.forget(&sight::identity(&pod).uid),
-            Err(error) => {
-                sources::report("pods", &error);
-                // A refusal is an answer; to start anew would not help.
-                if !sources::is_refusal(&error) {
-                    return;
-                }
-            }
+            Err(_) => return,
         }
-        ear.beat(now);
         self.is_stale = true;
     }
 

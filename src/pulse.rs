@@ -4,11 +4,21 @@
 //! Whoever owns a loop holds its [`Pulse`] and beats it; health, metrics and status read all of them.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::clock::Clock;
+
+/// Between two beats of a loop that rests.
+const BEAT: Duration = Duration::from_secs(10);
+
+/// The longest silence of a loop that beats whenever it comes round, and while it rests: each of its steps takes less.
+pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
 /// All pulses of the process. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -29,17 +39,56 @@ struct Shared {
     /// Seconds since the epoch.
     last: AtomicI64,
     limit: Duration,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// Why a watch shows nothing although it lives: it was answered, or nobody is there to answer. No restart mends that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// Which kind.
+    pub reason: TroubleReason,
+    /// What the API server said, or what became of the request.
+    pub message: String,
+    /// What a person can do.
+    pub remedy: &'static str,
+}
+
+/// What a watch can suffer from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TroubleReason {
+    /// The API server says no.
+    Refused,
+    /// The API server cannot be reached, or has trouble of its own.
+    Unavailable,
+}
+
+impl TroubleReason {
+    /// All of them, for labels that exist from the start.
+    pub const ALL: [Self; 2] = [Self::Refused, Self::Unavailable];
+
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// A pulse as it was last felt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Beat {
-    /// Whose: `syncer`, `keeper ecr`, `watch secrets pullmint-ecr`.
+    /// Whose: `syncer`, `watch secrets pullmint-ecr`.
     pub name: String,
     /// The last beat.
     pub last: Timestamp,
     /// The longest silence that is still a sign of health.
     pub limit: Duration,
+    /// Of a watch: why it shows nothing although it lives.
+    pub trouble: Option<Trouble>,
 }
 
 impl Pulses {
@@ -47,7 +96,7 @@ impl Pulses {
     #[must_use]
     pub fn start(&self, name: impl Into<String>, limit: Duration, now: Timestamp) -> Pulse {
         let name = name.into();
-        let shared = Arc::new(Shared { last: AtomicI64::new(now.as_second()), limit });
+        let shared = Arc::new(Shared { last: AtomicI64::new(now.as_second()), limit, trouble: Mutex::default() });
         self.lock().insert(name.clone(), Arc::clone(&shared));
         Pulse { name, shared, pulses: self.clone() }
     }
@@ -55,8 +104,25 @@ impl Pulses {
     /// Somebody heard something of the loop of this name, if there is one.
     pub fn heard(&self, name: &str, now: Timestamp) {
         if let Some(shared) = self.lock().get(name) {
-            shared.last.store(now.as_second(), Ordering::Relaxed);
+            shared.beat(now);
+            *shared.trouble() = None;
         }
+    }
+
+    /// The watch of this name was let in. That is no sign of life yet, but the end of its trouble.
+    pub fn admitted(&self, name: &str) {
+        if let Some(shared) = self.lock().get(name) {
+            *shared.trouble() = None;
+        }
+    }
+
+    /// The watch of this name was answered, but shows nothing. Tells whether anybody waits for it.
+    pub fn troubled(&self, name: &str, trouble: &Trouble, now: Timestamp) -> bool {
+        let all = self.lock();
+        let Some(shared) = all.get(name) else { return false };
+        shared.beat(now);
+        *shared.trouble() = Some(trouble.clone());
+        true
     }
 
     /// All pulses, in the order of their names.
@@ -66,13 +132,24 @@ impl Pulses {
             name: name.clone(),
             last: Timestamp::from_second(shared.last.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN),
             limit: shared.limit,
+            trouble: shared.trouble().clone(),
         };
         self.lock().iter().map(beat).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Shared>>> {
         // Nothing can panic while it is held; a map is a map all the same.
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn beat(&self, now: Timestamp) {
+        self.last.store(now.as_second(), Ordering::Relaxed);
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,7 +162,16 @@ pub fn watch_name(objects: &str) -> String {
 impl Pulse {
     /// Still turning.
     pub fn beat(&self, now: Timestamp) {
-        self.shared.last.store(now.as_second(), Ordering::Relaxed);
+        self.shared.beat(now);
+    }
+
+    /// Beats for as long as it is polled: one branch of the `select!` in which a loop rests until something happens. A
+    /// loop that is stuck anywhere else falls silent.
+    pub async fn rest(&self, clock: &dyn Clock) -> Infallible {
+        loop {
+            self.beat(clock.now());
+            tokio::time::sleep(BEAT).await;
+        }
     }
 }
 
@@ -111,6 +197,7 @@ impl Beat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
 
     const NOON: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -128,11 +215,35 @@ mod tests {
         assert_eq!(pulses.beats()[0].overdue(after(31)), None);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_rests_beats_and_one_that_is_stuck_does_not() {
+        let pulses = Pulses::default();
+        let clock = SystemClock;
+        let pulse = pulses.start("daemon", LONGEST_SILENCE, NOON);
+        let resting = tokio::time::timeout(BEAT, pulse.rest(&clock)).await;
+        assert!(resting.is_err() && pulses.beats()[0].last != NOON);
+        pulse.beat(NOON);
+        tokio::time::sleep(LONGEST_SILENCE).await;
+        assert_eq!(pulses.beats()[0].last, NOON);
+    }
+
+    #[test]
+    fn a_watch_in_trouble_lives_and_its_trouble_ends_when_it_is_let_in() {
+        let trouble = Trouble { reason: TroubleReason::Refused, message: "no".to_owned(), remedy: "grant it" };
+        let (pulses, name) = (Pulses::default(), watch_name("namespaces"));
+        assert!(!pulses.troubled(&name, &trouble, after(1)), "nobody waits for it");
+        let _watch = pulses.start(&name, Duration::from_secs(1), NOON);
+        assert!(pulses.troubled(&name, &trouble, after(1)));
+        assert_eq!((pulses.beats()[0].last, &pulses.beats()[0].trouble), (after(1), &Some(trouble)));
+        pulses.admitted(&name);
+        assert_eq!((pulses.beats()[0].last, &pulses.beats()[0].trouble), (after(1), &None));
+    }
+
     #[test]
     fn a_loop_that_ended_is_not_missed_and_its_successor_keeps_the_name() {
         let pulses = Pulses::default();
-        let first = pulses.start("keeper ecr", Duration::from_secs(1), NOON);
-        let second = pulses.start("keeper ecr", Duration::from_secs(1), after(5));
+        let first = pulses.start("syncer", Duration::from_secs(1), NOON);
+        let second = pulses.start("syncer", Duration::from_secs(1), after(5));
         drop(first);
         assert_eq!(pulses.beats().len(), 1);
         assert_eq!(pulses.beats()[0].last, after(5));

@@ -8,6 +8,7 @@
 //! name, one that may not be read. Of two leaders that both write, the record of the newer credential stays.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -21,8 +22,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
+use crate::clock::Clock;
 use crate::config::settings::Registry;
 use crate::keeper::slot::{Slot, publications};
+use crate::pulse::Pulse;
 use crate::registry::RegistryName;
 
 mod record;
@@ -125,7 +128,7 @@ impl StateSecret {
     }
 
     /// Saves whenever a keeper has published something new, for ever.
-    pub async fn keep(self, registries: Kept) {
+    pub async fn keep(self, registries: Kept, clock: Arc<dyn Clock>, pulse: Pulse) {
         let mut renewals = publications(registries.iter().map(|(_, slot)| slot.clone()));
         let mut saved = None;
         loop {
@@ -133,12 +136,16 @@ impl StateSecret {
             if saved.as_ref() != Some(&marks) {
                 while let Err(error) = self.save(&registries).await {
                     warn!(secret = NAME, %error, "could not save the state; a restart would mint anew");
-                    tokio::time::sleep(error.patience()).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(error.patience()) => {}
+                        never = pulse.rest(&*clock) => match never {},
+                    }
                 }
                 saved = Some(marks);
             }
-            if renewals.next().await.is_none() {
-                return std::future::pending().await;
+            tokio::select! {
+                Some(()) = renewals.next() => {}
+                never = pulse.rest(&*clock) => match never {},
             }
         }
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::provider::Reason;
+use crate::pulse::Trouble;
 use crate::registry::{Host, RegistryName};
 
 /// Everything that can be told. There is no field for a password, and no text that could hold one.
@@ -41,9 +42,9 @@ pub struct Status {
     pub namespaces_total: usize,
     /// Images that do not pull; `null` where this process does not look for them.
     pub pull_failures: Option<PullFailuresStatus>,
-    /// Whether every watch has listed its objects, and every object has been looked at.
+    /// Whether every watch has listed its objects, or is refused, and every object has been looked at.
     pub settled: bool,
-    /// Whether every watch has listed its objects once: a standby is then ready to take over.
+    /// Whether every watch has listed its objects once, or is refused: a standby is then ready to take over.
     pub watches_listed: bool,
     /// When every object had been looked at for the first time: a leader is ready from then on.
     pub first_pass_at: Option<Timestamp>,
@@ -364,10 +365,12 @@ pub struct PullCauseStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LoopStatus {
-    /// `syncer`, `keeper ecr`, `watch secrets pullmint-ecr`.
+    /// `syncer`, `watch secrets pullmint-ecr`.
     pub name: String,
     /// Its last sign of life.
     pub last_beat_at: Timestamp,
     /// The longest silence that is still a sign of health, in seconds.
     pub limit_seconds: u64,
+    /// Of a watch: why it shows nothing although it lives; no restart mends that.
+    pub problem: Option<Trouble>,
 }

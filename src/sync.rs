@@ -45,6 +45,7 @@ pub mod queue;
 pub(crate) mod sources;
 pub mod summary;
 mod table;
+mod unseen;
 
 use accounts::Account;
 use apply::Setback;
@@ -54,7 +55,7 @@ use incident::Incident;
 use outcome::CONSENT;
 use pace::Pace;
 use queue::Queue;
-use sources::Sources;
+use sources::{Source, Sources};
 use summary::{State, Summary};
 use table::Table;
 
@@ -168,6 +169,8 @@ pub struct Syncer {
     secrets: Vec<Table<Observed>>,
     accounts: Vec<Table<Account>>,
     memory: HashMap<Key, Memory>,
+    /// What the API server refuses to list, and in which words.
+    refused: HashMap<Source, String>,
     queue: Queue<Key>,
     pace: Pace,
     paused_until: Option<Instant>,
@@ -206,6 +209,7 @@ impl Syncer {
             secrets: Vec::new(),
             accounts: Vec::new(),
             memory: HashMap::new(),
+            refused: HashMap::new(),
             queue: Queue::default(),
             pace: Pace::new(1, None),
             paused_until: None,
@@ -230,6 +234,9 @@ impl Syncer {
             self.start_due(&mut in_flight);
             self.report();
             self.remind();
+            if in_flight.is_empty() {
+                self.let_go(&mut sources);
+            }
             let paused_until = self.paused_until.or_else(|| self.pace.opens_at(in_flight.len(), now()));
             let report_at = self.news.then_some(self.next_report);
             tokio::select! {
@@ -302,10 +309,14 @@ impl Syncer {
     }
 
     fn reconcile_secret(&mut self, secret: usize, namespace: &Arc<str>) -> Option<BoxFuture<'static, Done>> {
-        if !self.namespaces.is_listed() || !self.secrets[secret].is_listed() {
+        if !self.namespaces.is_listed() {
             return None;
         }
         let key = Key::Secret(secret, Arc::clone(namespace));
+        if !self.secrets[secret].is_listed() {
+            self.note_unseen(&key);
+            return None;
+        }
         let place = self.namespaces.get(namespace);
         let wanted = place.map(|place| self.plan.wanted(secret, &place.picks)).unwrap_or_default();
         let observed = self.secrets[secret].get(namespace);
@@ -392,6 +403,10 @@ impl Syncer {
             return None;
         }
         let key = Key::Account(account, Arc::clone(namespace));
+        if !self.accounts[account].is_listed() {
+            self.note_unseen(&key);
+            return None;
+        }
         let place = self.namespaces.get(namespace).filter(|place| !place.leaving);
         let (Some(place), Some(present)) = (place, self.accounts[account].get(namespace)) else {
             self.set_state(&key, None);

@@ -73,8 +73,9 @@ where
     Ok((Registry::default().with(filter).with(lines), LogFilter { handle, start }))
 }
 
-/// The API client calls each failed request an error; whoever made it says so too, and what it means.
-const QUIET: &str = "kube_client::client::builder=off";
+/// The API client calls each failed request an error, and its watcher each refusal; whoever asked says so too, and what
+/// it means. What the scheduler tells of its own parts is nobody's news.
+const QUIET: &str = "kube_client::client::builder=off,kube_runtime::watcher=off,tokio_cron_scheduler=warn";
 
 fn parse(filter: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| error.to_string())
@@ -98,6 +99,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_pullmint_says_itself_no_library_says_again_at_any_level() {
+        let text = said("trace", || {
+            warn!(target: "kube_runtime::watcher", "a refusal, as the library tells it");
+            warn!("a refusal, as pullmint tells it");
+        });
+        assert!(text.contains("as pullmint tells it") && !text.contains("as the library"), "{text}");
+    }
+
+    /// What is logged by this filter while `speak` speaks.
+    fn said(filter: &str, speak: impl FnOnce()) -> String {
+        let file = Arc::new(tempfile::tempfile().expect("a file"));
+        let (subscriber, _filter) = subscriber(filter, LogFormat::Text, false, Arc::clone(&file)).expect("a filter");
+        with_default(subscriber, speak);
+        read(&file)
+    }
+
+    fn read(mut file: &std::fs::File) -> String {
+        let mut text = String::new();
+        file.rewind().expect("a beginning");
+        file.read_to_string(&mut text).expect("text");
+        text
+    }
+
+    #[test]
     fn the_filter_changes_while_lines_are_written_and_goes_back_to_the_command_lines() {
         let file = Arc::new(tempfile::tempfile().expect("a file"));
         let (subscriber, filter) = subscriber("warn", LogFormat::Text, false, Arc::clone(&file)).expect("a filter");
@@ -114,10 +139,7 @@ mod tests {
             filter.set(None).expect("a filter");
             say(4);
         });
-        let mut text = String::new();
-        let mut file = &*file;
-        file.rewind().expect("a beginning");
-        file.read_to_string(&mut text).expect("text");
+        let text = read(&file);
         let told = |words: &str| text.matches(words).count();
         assert_eq!((told("in short"), told("in detail")), (4, 2), "{text}");
         assert!(text.contains("number=2") && text.contains("by another filter"), "{text}");

@@ -31,6 +31,8 @@ mod pods;
 mod rbac;
 #[path = "end_to_end/recovery.rs"]
 mod recovery;
+#[path = "end_to_end/refused.rs"]
+mod refused;
 #[path = "end_to_end/reload.rs"]
 mod reload;
 #[path = "end_to_end/reload_storm.rs"]

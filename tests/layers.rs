@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the values at the bottom to the command line at the top. `telemetry` is used by the command line alone.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 30] = [
     "causes",
     "network",
     "clock",
@@ -16,6 +16,7 @@ const LAYERS: [&str; 29] = [
     "config",
     "provider",
     "pulse",
+    "watching",
     "status",
     "metrics",
     "keeper",

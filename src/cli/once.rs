@@ -68,7 +68,7 @@ async fn go(pass: &mut Pass) {
     };
     let mut settled = pass.summary.clone();
     let patience = async {
-        let _ended = settled.wait_for(|summary| summary.settled).await.is_err();
+        let _ended = settled.wait_for(|summary| summary.settled || summary.blocked.is_some()).await.is_err();
         tokio::time::sleep(PATIENCE).await;
     };
     tokio::select! {
@@ -113,6 +113,9 @@ fn conclude(pass: &Pass, in_time: bool) -> Outcome {
             }
         }
     }
+    if let Some(why) = &summary.blocked {
+        text.push_str(&format!("no namespace can be seen: {why}\n"));
+    }
     for (object, problem) in &summary.problems {
         text.push_str(&format!("{object}: {problem}\n"));
     }
@@ -121,7 +124,7 @@ fn conclude(pass: &Pass, in_time: bool) -> Outcome {
         "{in_sync} in place, {writes} written, {refused} refused, {failing} failing, {waiting} waiting\n"
     ));
     let printed = print(&text);
-    let flawed = failed_registries + refused + failing + waiting + queued > 0 || !in_time;
+    let flawed = failed_registries + refused + failing + waiting + queued > 0 || summary.blocked.is_some() || !in_time;
     match (printed, flawed, in_sync) {
         (Outcome::Done, false, _) => Outcome::Done,
         (Outcome::Done, true, 1..) => Outcome::Partial,

@@ -60,6 +60,7 @@ where
             let Some(watch) = watch.filter(|_| answer.status().is_success()) else { return Ok(answer) };
             let Watched { objects, life } = watch;
             let (name, opened) = (pulse::watch_name(&objects), clock.uptime());
+            pulses.admitted(&name);
             Ok(answer.map(|body| {
                 let (heard, heard_of, time) = (pulses.clone(), name.clone(), Arc::clone(&clock));
                 let heard = body.map_frame(move |frame| {

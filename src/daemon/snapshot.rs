@@ -70,6 +70,7 @@ impl Sources {
             name: beat.name,
             last_beat_at: beat.last,
             limit_seconds: beat.limit.as_secs(),
+            problem: beat.trouble,
         });
         Status {
             version: env!("CARGO_PKG_VERSION"),

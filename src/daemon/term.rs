@@ -14,6 +14,7 @@ use crate::events::{self, Own};
 use crate::keeper::slot::{Coverage, Roster};
 use crate::keeper::{Keeper, deletion, ticker};
 use crate::pulls::{self, recovery};
+use crate::pulse;
 use crate::registry::RegistryName;
 use crate::state::StateSecret;
 
@@ -104,8 +105,9 @@ impl Term {
         };
         let own = Own::of_process(&parts.site.namespace, &parts.site.identity);
         let (client, clock) = (parts.site.client.clone(), Arc::clone(&parts.site.clock));
+        let pulse = parts.site.pulses.start("events", pulse::LONGEST_SILENCE, clock.now());
         term.tasks.spawn(async {
-            events::publish(client, clock, own, news).await;
+            events::publish(client, clock, pulse, own, news).await;
             "events"
         });
         let all = parts.lines.iter().map(|line| line.registry.name.clone()).collect();
@@ -155,9 +157,10 @@ impl Term {
         if let Some(before) = self.saving.take() {
             before.abort();
         }
-        let (state, kept) = (parts.state.clone(), parts.lines.kept());
+        let (state, kept, clock) = (parts.state.clone(), parts.lines.kept(), Arc::clone(&parts.site.clock));
+        let pulse = parts.site.pulses.start("state", pulse::LONGEST_SILENCE, clock.now());
         self.saving = Some(self.tasks.spawn(async move {
-            state.keep(kept).await;
+            state.keep(kept, clock, pulse).await;
             "state"
         }));
     }

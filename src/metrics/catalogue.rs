@@ -4,6 +4,7 @@
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::provider::Reason;
+use crate::pulse::TroubleReason;
 use crate::status::CopyState;
 
 /// A family: one name, one meaning, one series per set of label values.
@@ -101,6 +102,8 @@ const STATES: [&str; 5] = [
     CopyState::ALL[4].as_str(),
 ];
 
+const TROUBLES: [&str; 2] = [TroubleReason::ALL[0].as_str(), TroubleReason::ALL[1].as_str()];
+
 const REGISTRY: Label = Label { name: "registry", values: Values::Each("registry") };
 const PROVIDER: Label = Label { name: "provider", values: Values::OneOf(&["acr", "docker-hub", "ecr", "ecr-public"]) };
 const SECRET: Label = Label { name: "secret", values: Values::Each("Secret name") };
@@ -188,9 +191,11 @@ catalogue! {
         LOOP_LIMIT: Gauge "pullmint_loop_heartbeat_limit_seconds" [LOOP]
             "The longest silence of the loop that is still a sign of health";
         WATCH_ACTIVITY: Gauge "pullmint_watch_last_activity_timestamp_seconds" [WATCH]
-            "When the API server last said anything on the watch";
+            "When the API server last said anything on the watch, if only that it refuses it, or was found out of reach";
         WATCH_LIMIT: Gauge "pullmint_watch_activity_limit_seconds" [WATCH]
             "The longest silence of the watch that is still a sign of health";
+        WATCH_FAILING: Gauge "pullmint_watch_failing" [WATCH, Label { name: "reason", values: Values::OneOf(&TROUBLES) }]
+            "1 while the API server refuses the watch, or is not available for it; 0 while it shows what there is";
         RELOAD_SUCCESSFUL: Gauge "pullmint_config_last_reload_successful" []
             "1 if the configuration as it is on disk is in force, 0 if something is wrong with it";
         RELOAD_SUCCESS_AT: Gauge "pullmint_config_last_reload_success_timestamp_seconds" []

@@ -9,6 +9,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::metrics::catalogue::{self, CODES, Family, Labels};
+use crate::pulse::TroubleReason;
 use crate::status::{
     CopyState, Counts, LoopStatus, PullFailuresStatus, RegistryStatus, Role, SecretStatus, ServiceAccountStatus, Status,
 };
@@ -87,6 +88,10 @@ fn loops(registry: &mut Registry, all: &[LoopStatus]) {
     gauges(registry, &catalogue::LOOP_LIMIT, others().map(limit));
     gauges(registry, &catalogue::WATCH_ACTIVITY, watches().map(last));
     gauges(registry, &catalogue::WATCH_LIMIT, watches().map(limit));
+    let failing = |one: &LoopStatus, reason| flag(one.problem.as_ref().is_some_and(|it| it.reason == reason));
+    let reasons = watches()
+        .flat_map(|(name, one)| TroubleReason::ALL.map(|reason| ([name, reason.as_str()], failing(one, reason))));
+    gauges(registry, &catalogue::WATCH_FAILING, reasons);
 }
 
 /// The one series of a family without labels.

@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::metrics::Metrics;
 use crate::pulls::table::Shown;
+use crate::pulse::Pulse;
 use crate::registry::RegistryName;
 use crate::sync::{Assignment, Permit};
 
@@ -42,6 +43,8 @@ pub struct Setting {
     pub clock: Arc<dyn Clock>,
     /// Whether this process may write at this instant.
     pub permit: Permit,
+    /// Its sign of life.
+    pub pulse: Pulse,
     /// What is configured.
     pub settings: watch::Receiver<Arc<Settings>>,
     /// Which pods fail, and why.
@@ -101,6 +104,7 @@ impl fmt::Display for Controller {
 pub async fn recover(mut setting: Setting, reports: Reports) {
     let mut ward = Ward::new(setting.client.clone(), Arc::clone(&setting.clock), setting.permit.clone(), reports);
     loop {
+        setting.pulse.beat(setting.clock.now());
         let failures = setting.failures.borrow_and_update().clone().unwrap_or_default();
         ward.note(&failures.explained);
         let per_minute = setting.settings.borrow_and_update().pulls.recoveries_per_minute;
@@ -120,6 +124,7 @@ pub async fn recover(mut setting: Setting, reports: Reports) {
             Ok(()) = setting.failures.changed() => {}
             Ok(()) = setting.settings.changed() => {}
             () = tokio::time::sleep(pause) => {}
+            never = setting.pulse.rest(&*setting.clock) => match never {},
         }
     }
 }

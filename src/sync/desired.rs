@@ -143,14 +143,16 @@ impl Plan {
         self.claims.iter().filter(move |claim| claim.secret == *name).map(|claim| &claim.registry)
     }
 
-    /// The Secrets that somebody claims.
-    pub fn claimed_secrets(&self) -> impl Iterator<Item = &String> {
-        self.secrets.iter().filter(|name| self.claims.iter().any(|claim| claim.secret == **name))
+    /// The Secrets that somebody claims, each with its place.
+    pub fn claimed_secrets(&self) -> impl Iterator<Item = (usize, &String)> {
+        let is_claimed = |name: &String| self.claims.iter().any(|claim| claim.secret == *name);
+        self.secrets.iter().enumerate().filter(move |(_, name)| is_claimed(name))
     }
 
-    /// The ServiceAccounts that somebody claims.
-    pub fn claimed_accounts(&self) -> impl Iterator<Item = &String> {
-        self.accounts.iter().filter(|name| self.claims.iter().any(|claim| claim.service_accounts.contains(name)))
+    /// The ServiceAccounts that somebody claims, each with its place.
+    pub fn claimed_accounts(&self) -> impl Iterator<Item = (usize, &String)> {
+        let is_claimed = |name: &String| self.claims.iter().any(|claim| claim.service_accounts.contains(name));
+        self.accounts.iter().enumerate().filter(move |(_, name)| is_claimed(name))
     }
 
     fn members(&self, secret: usize, picks: &Picks) -> impl Iterator<Item = usize> {

@@ -22,7 +22,7 @@ impl Syncer {
         }
     }
 
-    fn push_all(&mut self, key: impl Fn(Arc<str>) -> Key) {
+    pub(super) fn push_all(&mut self, key: impl Fn(Arc<str>) -> Key) {
         for (name, place) in self.namespaces.iter() {
             if place.picks.contains(&true) {
                 self.queue.push(key(Arc::clone(name)), Urgency::Bulk);
@@ -48,6 +48,7 @@ impl Syncer {
                 self.see_account(place, namespace, Account::from(*account));
             }
             Change::Gone(source, name) => self.gone(source, &name),
+            Change::Refused(source, why) => self.refuse(source, why),
         }
     }
 
@@ -70,6 +71,7 @@ impl Syncer {
     }
 
     fn finish(&mut self, source: Source) {
+        self.refused.remove(&source);
         let gone = match source {
             Source::Namespaces => self.namespaces.finish(),
             Source::Secrets(place) => self.secrets[place].finish(),

@@ -105,7 +105,7 @@ impl Syncer {
         match key {
             Key::Secret(place, _) => self.plan.registries(*place).next().is_none().then_some(RETIRED_SECRET),
             Key::Account(place, _) => {
-                let claimed = self.plan.claimed_accounts().any(|name| *name == self.plan.accounts[*place]);
+                let claimed = self.plan.claimed_accounts().any(|(claimed, _)| claimed == *place);
                 (!claimed).then_some(RETIRED_ACCOUNT)
             }
         }

@@ -8,7 +8,6 @@ use tracing::{info, warn};
 use crate::keeper::slot::Coverage;
 use crate::sync::incident::Incident;
 use crate::sync::summary::{ObjectName, State, Summary};
-use crate::sync::table::Table;
 use crate::sync::{Key, Syncer, now};
 
 /// Between two reports while work goes on.
@@ -109,27 +108,19 @@ impl Syncer {
             Arc::new(self.board())
         });
         let (queued, writes, at) = (self.queue.load(), self.writes, self.setting.clock.now());
+        let blocked = self.blocked().cloned();
         self.reports.summary.send_modify(|summary| {
             summary.listed = listed;
             summary.first_listed_at = summary.first_listed_at.or_else(|| listed.then_some(at));
             summary.first_pass_at = summary.first_pass_at.or_else(|| settled.then_some(at));
             summary.settled = settled;
+            summary.blocked = blocked;
             summary.queued = queued;
             summary.writes = writes;
             if let Some(board) = board {
                 summary.board = board;
             }
         });
-    }
-
-    /// Whether absence means something everywhere. Of a name that nobody claims any more nobody waits for.
-    fn is_listed(&self) -> bool {
-        let place = |names: &[String], name: &String| names.iter().position(|other| other == name);
-        let secrets = self.plan.claimed_secrets().filter_map(|name| place(&self.plan.secrets, name));
-        let accounts = self.plan.claimed_accounts().filter_map(|name| place(&self.plan.accounts, name));
-        self.namespaces.is_listed()
-            && secrets.map(|place| &self.secrets[place]).all(Table::is_listed)
-            && accounts.map(|place| &self.accounts[place]).all(Table::is_listed)
     }
 
     /// Everything has been looked at: tells which credentials are everywhere now.
@@ -145,7 +136,8 @@ impl Syncer {
             .filter(|(_, memory)| behind(&memory.state))
             .filter_map(|(key, _)| secret_of(key))
             .collect();
-        let complete = (0..self.plan.secrets.len()).filter(|place| !lagging.contains(place)).collect();
+        let is_complete = |place: &usize| self.secrets[*place].is_listed() && !lagging.contains(place);
+        let complete = (0..self.plan.secrets.len()).filter(is_complete).collect();
         let in_force: Coverage = self.plan.in_force(&complete).collect();
         self.reports.coverage.send_if_modified(|coverage| {
             let news = *coverage != in_force;

@@ -1,6 +1,6 @@
 //! What the API server tells: three kinds of watches, made into one stream of changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +9,15 @@ use futures::stream::{AbortHandle, BoxStream, SelectAll, StreamExt, abortable};
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
 use kube::api::Api;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::{self, DefaultBackoff};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tracing::warn;
 
-use crate::causes;
 use crate::clock::Clock;
-use crate::pulse::{self, Pulse, Pulses};
+use crate::pulse::{self, Pulse, Pulses, Trouble, TroubleReason};
 use crate::sync::Setting;
 use crate::sync::desired::Plan;
+use crate::watching::{self, Listener};
 
 /// One thing that happened, at the source that saw it.
 #[derive(Debug)]
@@ -43,6 +41,8 @@ pub(super) enum Change {
     Account(usize, Arc<str>, Box<ServiceAccount>),
     /// An object is gone: the namespace of that name, or the object in that namespace.
     Gone(Source, Arc<str>),
+    /// The API server refuses to show the objects, for this reason.
+    Refused(Source, String),
 }
 
 /// Which watch.
@@ -68,9 +68,7 @@ pub(super) struct Sources {
     changes: SelectAll<BoxStream<'static, Change>>,
     /// The watches that count as signs of life: those whose objects somebody still claims.
     heard: BTreeMap<String, Pulse>,
-    namespaces: Option<AbortHandle>,
-    secrets: usize,
-    accounts: usize,
+    running: HashMap<Source, AbortHandle>,
 }
 
 impl Sources {
@@ -83,34 +81,50 @@ impl Sources {
             deaf_after: setting.deaf_after,
             changes: SelectAll::new(),
             heard: BTreeMap::new(),
-            namespaces: None,
-            secrets: 0,
-            accounts: 0,
+            running: HashMap::new(),
         }
     }
 
-    /// Lists the namespaces anew, and begins to watch the names that are new in the plan.
+    /// Lists the namespaces anew, and begins to watch the names that are claimed and not watched yet. The others go on
+    /// until they are ended: what is ours under a name that nobody claims any more has to go.
     pub(super) fn watch(&mut self, plan: &Plan) {
-        if let Some(before) = self.namespaces.take() {
-            before.abort();
-        }
-        let (namespaces, handle) = abortable(self.namespaces());
-        self.namespaces = Some(handle);
-        self.changes.push(namespaces.boxed());
-        for place in self.secrets..plan.secrets.len() {
-            self.changes.push(self.secret(place, &plan.secrets[place]));
-        }
-        for place in self.accounts..plan.accounts.len() {
-            self.changes.push(self.account(place, &plan.accounts[place]));
-        }
-        (self.secrets, self.accounts) = (plan.secrets.len(), plan.accounts.len());
         self.listen_to(plan);
+        self.end(Source::Namespaces);
+        self.begin(Source::Namespaces, self.namespaces());
+        for (place, name) in plan.claimed_secrets() {
+            if !self.running.contains_key(&Source::Secrets(place)) {
+                self.begin(Source::Secrets(place), self.secret(place, name));
+            }
+        }
+        for (place, name) in plan.claimed_accounts() {
+            if !self.running.contains_key(&Source::Accounts(place)) {
+                self.begin(Source::Accounts(place), self.account(place, name));
+            }
+        }
+    }
+
+    fn begin(&mut self, source: Source, changes: BoxStream<'static, Change>) {
+        let (changes, handle) = abortable(changes);
+        self.running.insert(source, handle);
+        self.changes.push(changes.boxed());
+    }
+
+    /// Ends a watch.
+    pub(super) fn end(&mut self, source: Source) {
+        if let Some(handle) = self.running.remove(&source) {
+            handle.abort();
+        }
+    }
+
+    /// The watches that there are.
+    pub(super) fn running(&self) -> impl Iterator<Item = Source> {
+        self.running.keys().copied()
     }
 
     /// Of a name that nobody claims any more the watch may break for good, when the roles follow the configuration.
     fn listen_to(&mut self, plan: &Plan) {
-        let secrets = plan.claimed_secrets().map(|name| format!("secrets {name}"));
-        let accounts = plan.claimed_accounts().map(|name| format!("serviceaccounts {name}"));
+        let secrets = plan.claimed_secrets().map(|(_, name)| format!("secrets {name}"));
+        let accounts = plan.claimed_accounts().map(|(_, name)| format!("serviceaccounts {name}"));
         let mut before = std::mem::take(&mut self.heard);
         for what in secrets.chain(accounts).chain(["namespaces".to_owned()]) {
             let name = pulse::watch_name(&what);
@@ -127,65 +141,44 @@ impl Sources {
 
     fn namespaces(&self) -> BoxStream<'static, Change> {
         let api = Api::<PartialObjectMeta<Namespace>>::all(self.client.clone());
-        self.changes(api, config(self.deaf_after), Source::Namespaces, "namespaces".to_owned(), |namespace| {
-            Change::Namespace {
-                name: namespace.name_unchecked().into(),
-                leaving: namespace.metadata.deletion_timestamp.is_some(),
-                labels: namespace.metadata.labels.unwrap_or_default(),
-            }
+        self.changes(api, Source::Namespaces, None, |namespace| Change::Namespace {
+            name: namespace.name_unchecked().into(),
+            leaving: namespace.metadata.deletion_timestamp.is_some(),
+            labels: namespace.metadata.labels.unwrap_or_default(),
         })
     }
 
     fn secret(&self, place: usize, name: &str) -> BoxStream<'static, Change> {
         let api = Api::<PartialObjectMeta<Secret>>::all(self.client.clone());
-        self.changes(api, self.by_name(name), Source::Secrets(place), format!("secrets {name}"), move |secret| {
-            Change::Secret(place, namespace_of(&secret), Box::new(secret))
-        })
+        let seen = move |secret| Change::Secret(place, namespace_of(&secret), Box::new(secret));
+        self.changes(api, Source::Secrets(place), Some(name), seen)
     }
 
     fn account(&self, place: usize, name: &str) -> BoxStream<'static, Change> {
         let api = Api::<ServiceAccount>::all(self.client.clone());
-        self.changes(
-            api,
-            self.by_name(name),
-            Source::Accounts(place),
-            format!("serviceaccounts {name}"),
-            move |account| Change::Account(place, namespace_of(&account), Box::new(account)),
-        )
+        let seen = move |account| Change::Account(place, namespace_of(&account), Box::new(account));
+        self.changes(api, Source::Accounts(place), Some(name), seen)
     }
 
-    fn by_name(&self, name: &str) -> watcher::Config {
-        config(self.deaf_after).fields(&format!("metadata.name={name}"))
-    }
-
-    /// `what` is the watch's name: the resource, and the objects' name where it is limited to one.
-    fn changes<K, F>(
-        &self,
-        api: Api<K>,
-        config: watcher::Config,
-        source: Source,
-        what: String,
-        seen: F,
-    ) -> BoxStream<'static, Change>
+    /// The objects of this kind, or those of them that have this name.
+    fn changes<K, F>(&self, api: Api<K>, source: Source, name: Option<&str>, seen: F) -> BoxStream<'static, Change>
     where
-        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
         F: Fn(K) -> Change + Send + 'static,
     {
-        let (clock, pulses, name) = (Arc::clone(&self.clock), self.pulses.clone(), pulse::watch_name(&what));
-        let events = watch::watcher(api, config).backoff(DefaultBackoff::default());
+        let plural = K::plural(&());
+        let objects = name.map_or_else(|| plural.to_string(), |name| format!("{plural} {name}"));
+        let fields = name.map(|name| format!("metadata.name={name}"));
+        let mut listener = Listener::new(objects, self.pulses.clone(), Arc::clone(&self.clock));
+        let events = watching::watch(api, fields.as_deref(), self.deaf_after);
         let changes = events.filter_map(move |event| {
-            if event.is_ok() {
-                pulses.heard(&name, clock.now());
-            }
+            let trouble = listener.hear(&event);
             let change = match event {
                 Ok(watcher::Event::Init) => Some(Change::Begin(source)),
                 Ok(watcher::Event::InitDone) => Some(Change::Finish(source)),
                 Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Some(seen(object)),
                 Ok(watcher::Event::Delete(object)) => Some(Change::Gone(source, key_of(source, &object))),
-                Err(error) => {
-                    report(&what, &error);
-                    None
-                }
+                Err(_) => trouble.and_then(|trouble| refusal(source, &trouble)),
             };
             std::future::ready(change)
         });
@@ -193,16 +186,9 @@ impl Sources {
     }
 }
 
-/// Objects a page of a list. Decoded they take ten kilobytes each, most of it managed fields, and what a page takes is
-/// what a process keeps.
-const PAGE: u32 = 100;
-
-/// How to watch so that silence for so long means that the watch is deaf: the API server is asked to end it, in good
-/// order, after a third of that time. Bookmarks alone would not do: there are none while nothing of the kind changes,
-/// unless etcd is set up to tell of its progress more often than its usual ten minutes.
-pub(crate) fn config(deaf_after: Duration) -> watcher::Config {
-    let seconds = u32::try_from(deaf_after.as_secs() / 3).unwrap_or(u32::MAX);
-    watcher::Config::default().timeout(seconds.clamp(1, 290)).page_size(PAGE)
+/// An API server out of reach is no news of the objects.
+fn refusal(source: Source, Trouble { reason, message, remedy }: &Trouble) -> Option<Change> {
+    (*reason == TroubleReason::Refused).then(|| Change::Refused(source, format!("{message}; {remedy}")))
 }
 
 fn namespace_of(object: &impl ResourceExt) -> Arc<str> {
@@ -213,24 +199,5 @@ fn key_of(source: Source, object: &impl ResourceExt) -> Arc<str> {
     match source {
         Source::Namespaces => object.name_unchecked().into(),
         Source::Accounts(_) | Source::Secrets(_) => namespace_of(object),
-    }
-}
-
-/// A watch that starts over every few minutes is ordinary; one that is refused is the operator's to mend.
-pub(crate) fn report(what: &str, error: &watcher::Error) {
-    let words = causes::joined(error, ": ");
-    if is_refusal(error) {
-        warn!(what, error = %words, remedy = "grant list and watch as `pullmint rbac` prints them", "may not watch");
-    } else {
-        warn!(what, error = %words, "a watch broke; starting it again");
-    }
-}
-
-/// Whether the API server has said no.
-pub(crate) fn is_refusal(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_forbidden(),
-        _ => false,
     }
 }

@@ -37,12 +37,14 @@ pub enum State {
 /// All of it, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Whether every watch has listed its objects.
+    /// Whether every watch has listed its objects, or is refused.
     pub listed: bool,
     /// When that was so for the first time.
     pub first_listed_at: Option<Timestamp>,
-    /// Whether every watch has listed its objects, and every key has been looked at.
+    /// Whether every watch has listed its objects, or is refused, and every key has been looked at.
     pub settled: bool,
+    /// Why nothing can be looked at: the API server refuses to list the namespaces.
+    pub blocked: Option<String>,
     /// When every key had been looked at for the first time.
     pub first_pass_at: Option<Timestamp>,
     /// Keys still to be looked at.

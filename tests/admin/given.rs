@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pullmint::provider::Reason;
+use pullmint::pulse::{Trouble, TroubleReason};
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
     AttemptStatus, ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, Counts, CredentialStatus,
@@ -53,7 +54,7 @@ pub(crate) fn healthy() -> Status {
         watches_listed: true,
         first_pass_at: Some(ago(4_566)),
         queued: 0,
-        loops: ["keeper ecr", "syncer", "watch namespaces"].map(turning).to_vec(),
+        loops: ["elector", "syncer", "watch namespaces"].map(turning).to_vec(),
     };
     people(&mut status, &["checkout", "default", "ingress", "payments", "search", "web"]);
     status
@@ -97,7 +98,16 @@ fn secret(registry: &RegistryStatus) -> SecretStatus {
 }
 
 fn turning(name: &str) -> LoopStatus {
-    LoopStatus { name: name.to_owned(), last_beat_at: NOW, limit_seconds: 60 }
+    LoopStatus { name: name.to_owned(), last_beat_at: NOW, limit_seconds: 60, problem: None }
+}
+
+/// What a watch suffers from that the roles do not provide for.
+pub(crate) fn refused() -> Trouble {
+    Trouble {
+        reason: TroubleReason::Refused,
+        message: "namespaces is forbidden: User \"pullmint\" cannot list resource \"namespaces\"".to_owned(),
+        remedy: "grant list and watch as `pullmint rbac` prints them",
+    }
 }
 
 fn account(name: &str, state: CopyState, problem: Option<&str>) -> CopyStatus {

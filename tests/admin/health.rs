@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use pullmint::admin::health::{self, LATE_RENEWAL};
 use pullmint::status::{Role, Status};
 
-use crate::given::{NOW, ahead, failing, healthy, standby};
+use crate::given::{NOW, ahead, failing, healthy, refused, standby};
 
 fn is_live(status: &Status) -> bool {
     health::brief(&health::live(status)) == "ok\n"
@@ -40,7 +40,11 @@ fn a_leader_that_lets_a_renewal_pass_is_not_alive_but_a_standby_has_none_to_let_
 fn what_no_restart_can_mend_is_no_reason_for_one() {
     let mut status = failing();
     status.loops[2].last_beat_at = NOW;
-    assert!(is_live(&status), "clouds say no, credentials are dead, files are wrong; pullmint lives and tells");
+    status.loops[2].problem = Some(refused());
+    assert!(
+        is_live(&status),
+        "clouds and API server say no, credentials are dead, files are wrong; pullmint lives and tells"
+    );
     assert!(is_ready(&status));
 }
 
@@ -72,7 +76,7 @@ fn verbose_is_written_as_kubernetes_writes_it() {
     let text = health::verbose("livez", &health::live(&status));
     assert_eq!(
         text,
-        "[+]loop keeper ecr ok\n\
+        "[+]loop elector ok\n\
          [+]loop syncer ok\n\
          [-]loop watch namespaces failed: silent for 420 s, longer than 60 s\n\
          [+]renewal acr ok\n\

@@ -5,7 +5,7 @@ use pullmint::admin::page::{View, render};
 use pullmint::registry::RegistryName;
 use pullmint::status::{CopyState, Counts, Status};
 
-use crate::given::{failing, healthy, large, standby, unpullable};
+use crate::given::{failing, healthy, large, refused, standby, unpullable};
 
 fn page(status: &Status) -> String {
     render(status, &View::default())
@@ -91,6 +91,23 @@ fn when_things_fail_each_is_told_with_its_cause_and_remedy() {
             "exceeded quota",
         ],
     );
+}
+
+#[test]
+fn a_watch_that_is_refused_is_told_with_what_the_api_server_said_and_what_to_do() {
+    let mut status = healthy();
+    status.loops[2].problem = Some(refused());
+    assert_says(
+        &status,
+        &[
+            "One thing needs attention",
+            "watch namespaces is refused by the API server",
+            "Not shown by the API server",
+            "cannot list resource \"namespaces\"",
+            "What to do: grant list and watch as pullmint rbac prints them",
+        ],
+    );
+    assert!(!page(&status).contains("id=\"loops\""), "it stands still nowhere");
 }
 
 #[test]

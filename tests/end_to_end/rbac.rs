@@ -1,5 +1,6 @@
 //! With exactly the roles that pullmint prints for itself it can do all of its work, and nothing else.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
@@ -15,6 +16,25 @@ async fn apply(client: &Client, yaml: &str, params: &PatchParams) {
         let object: DynamicObject = serde_saphyr::from_str(document).unwrap_or_else(|e| panic!("{e}:\n{document}"));
         world::apply(client, &object, params).await.expect("an applied object");
     }
+}
+
+/// Gives pullmint the roles that it prints for its configuration, and from now on lets it be nobody else.
+pub(crate) async fn grant(scene: &mut Scene) {
+    let printed = scene.pullmint(&["rbac", "--namespace", scene.name]).await;
+    apply(&scene.client, &printed.out, &PatchParams::apply("test")).await;
+    let plane = &scene.stage.world.control_plane;
+    let kubeconfig = plane.kubeconfig_for_service_account(scene.name, "pullmint").await.expect("a kubeconfig");
+    scene.around.identify_to_cluster(kubeconfig);
+}
+
+/// The kubeconfig of somebody without any right.
+pub(crate) async fn nobody(scene: &Scene) -> PathBuf {
+    let accounts = Api::<ServiceAccount>::namespaced(scene.client.clone(), scene.name);
+    let metadata = ObjectMeta { name: Some("nobody".to_owned()), ..ObjectMeta::default() };
+    let account = ServiceAccount { metadata, ..ServiceAccount::default() };
+    accounts.create(&PostParams::default(), &account).await.expect("a ServiceAccount");
+    let plane = &scene.stage.world.control_plane;
+    plane.kubeconfig_for_service_account(scene.name, "nobody").await.expect("a kubeconfig")
 }
 
 fn is_forbidden<T>(answer: Result<T, Error>) -> bool {
@@ -38,12 +58,8 @@ async fn with_the_printed_roles_everything_works_and_no_other_secret_can_be_read
     let extras = "service_accounts = [\"default\"]\nnamespaces.selector = \"!shut\"\n";
     scene.configure("ecr.toml", &format!("{ECR}{extras}"));
     scene.configure("hub.toml", HUB_MINTED);
-    let printed = scene.pullmint(&["rbac", "--namespace", "roled"]).await;
-    apply(&scene.client, &printed.out, &PatchParams::apply("test")).await;
-    let plane = &scene.stage.world.control_plane;
-    let kubeconfig = plane.kubeconfig_for_service_account("roled", "pullmint").await.expect("a kubeconfig");
-    let itself = world::client(&kubeconfig).await.expect("a client");
-    scene.around.identify_to_cluster(kubeconfig);
+    grant(&mut scene).await;
+    let itself = world::client(scene.around.kubeconfig()).await.expect("a client");
 
     let report = scene.pullmint(&["check"]).await;
     assert_eq!(report.code, 0, "{report:?}");

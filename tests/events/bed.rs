@@ -16,6 +16,7 @@ use pullmint::events::{self, Own, Sources};
 use pullmint::keeper::slot::{Minted, Roster, Slot, Verification};
 use pullmint::pulls::causes::News;
 use pullmint::pulls::recovery::Recovered;
+use pullmint::pulse::{self, Pulses};
 use pullmint::registry::RegistryName;
 use pullmint::status::{ConfigurationProblem, ConfigurationStatus};
 use pullmint::sync::incident::Incident;
@@ -90,7 +91,8 @@ impl Bed {
             recoveries: recovered,
             configuration: configured,
         };
-        let task = tokio::spawn(events::publish(client, self.clock.clone(), own, sources));
+        let pulse = Pulses::default().start("events", pulse::LONGEST_SILENCE, NOON);
+        let task = tokio::spawn(events::publish(client, self.clock.clone(), pulse, own, sources));
         let mut desk = Desk { slots: BTreeMap::new(), incidents, pulls, recoveries, configuration, roster, task };
         for registry in registries {
             desk.add(registry);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pullmint::metrics::Metrics;
 use pullmint::provider::Reason;
+use pullmint::pulse::{Trouble, TroubleReason};
 use pullmint::registry::{Host, RegistryName};
 use pullmint::status::{
     ConfigurationProblem, ConfigurationStatus, CopyState, CopyStatus, Counts, CredentialStatus, FailureStatus,
@@ -49,8 +50,8 @@ pub(crate) fn healthy(now: Timestamp) -> Status {
         first_pass_at: Some(now - HOUR),
         queued: 0,
         loops: vec![
+            heard("daemon", now, 60),
             heard("syncer", now, 60),
-            heard("keeper ecr", now - HOUR, 21_600),
             heard("watch namespaces", now, 300),
             heard("watch secrets pullmint-ecr", now, 300),
         ],
@@ -108,7 +109,11 @@ pub(crate) fn troubled(now: Timestamp) -> Status {
             ..PullFailuresStatus::default()
         }),
         settled: false,
-        loops: vec![heard("syncer", now - HOUR, 60), heard("watch namespaces", now - HOUR, 300)],
+        loops: vec![
+            heard("syncer", now - HOUR, 60),
+            heard("watch namespaces", now - HOUR, 300),
+            LoopStatus { problem: Some(refused()), ..heard("watch secrets pullmint-expired", now, 300) },
+        ],
         ..well
     }
 }
@@ -167,7 +172,11 @@ fn account(name: &str, copies: Counts) -> ServiceAccountStatus {
 }
 
 pub(crate) fn heard(name: &str, last_beat_at: Timestamp, limit_seconds: u64) -> LoopStatus {
-    LoopStatus { name: name.into(), last_beat_at, limit_seconds }
+    LoopStatus { name: name.into(), last_beat_at, limit_seconds, problem: None }
+}
+
+fn refused() -> Trouble {
+    Trouble { reason: TroubleReason::Refused, message: "secrets is forbidden".into(), remedy: "grant list and watch" }
 }
 
 /// The registries of a status as [`Metrics::set_registries`] wants them.

@@ -17,6 +17,7 @@ use pullmint::keeper::slot::{Minted, Slot, Verification};
 use pullmint::metrics::Metrics;
 use pullmint::pulls::recovery::{self, Recovered, Reports, Setting};
 use pullmint::pulls::table::{self, Diagnosis, Failure, Failures, Owner};
+use pullmint::pulse::{self, Pulses};
 use pullmint::rbac::roles;
 use pullmint::sync::Assignment;
 use pullmint::sync::desired::Claim;
@@ -106,6 +107,7 @@ impl Bed {
             client: identify(client.clone(), &namespace).await,
             clock: clock.clone(),
             permit: Arc::new(|| true),
+            pulse: Pulses::default().start("recovery", pulse::LONGEST_SILENCE, after_noon(0)),
             settings: configured,
             failures: told,
             assignment: watch::channel(assignment).1,

@@ -79,6 +79,27 @@ async fn the_death_of_the_api_server_amid_writes_costs_no_secret_and_no_identity
 }
 
 #[tokio::test]
+async fn lists_that_fail_are_asked_for_less_and_less_often() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-patience", "patience-*");
+    let (proxy, client) = bed.via_http().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    proxy.set(move |request| {
+        if !request.uri.to_string().contains("pull-patience") {
+            return Answer::Pass;
+        }
+        counter.fetch_add(1, Ordering::Relaxed);
+        refusal(503, "etcd is away")
+    });
+    let syncer = bed.sync_as(client, crate::bed::US, &[&ecr]);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let asked = asked.load(Ordering::Relaxed);
+    assert!((2..=5).contains(&asked), "{asked} times in 6 s");
+    drop(syncer);
+}
+
+#[tokio::test]
 async fn cut_connections_amid_writes_cost_nothing() {
     let bed = Bed::new().await;
     let ecr = Given::new("ecr", "pull-cut", "cut-*");

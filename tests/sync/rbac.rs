@@ -221,6 +221,53 @@ async fn what_the_roles_no_longer_allow_to_remove_is_left_over_until_they_do() {
     syncer.until(|summary| summary.settled && summary.left_over == 0).await;
 }
 
+#[tokio::test]
+async fn a_name_that_may_not_be_listed_is_told_with_its_remedy_and_holds_nothing_else_up() {
+    let bed = Bed::new().await;
+    let names = bed.namespaces("unlisted", 2).await;
+    let listed = Given::new("listed", "pull-listed", "unlisted-*");
+    let refused = Given::new("refused", "pull-refused", "unlisted-*").accounts(&["refused-sa"]);
+    let client = bed.client_with(&names[0], &roles_for(&names[0], "pull-listed", &[])).await;
+    listed.publish("hunter2");
+    refused.publish("hunter3");
+    let syncer = bed.sync_as(client, US, &[&listed, &refused]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 2 && summary.failing == 4).await;
+    let problem = syncer.until_problem(&names[1], "pull-refused", "`pullmint rbac`").await;
+    assert!(problem.contains("cannot list resource \"secrets\""), "{problem}");
+    let registries = || syncer.coverage.borrow().keys().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(registries(), ["listed"], "of what nobody can see nobody knows that it is everywhere");
+
+    listed.publish("hunter4");
+    bed.until_secret(&names[1], "pull-listed", |config| config.contains("hunter4")).await;
+    let mut roles = roles_for(&names[0], "pull-refused", &["refused-sa"]);
+    let before = roles_for(&names[0], "pull-listed", &[]).cluster_role.rules.unwrap_or_default();
+    roles.cluster_role.rules.as_mut().expect("rules").extend(before);
+    bed.client_with(&names[0], &roles).await;
+    syncer.until(|summary| summary.settled && summary.in_sync == 4 && summary.failing == 0).await;
+    assert_eq!(registries(), ["listed", "refused"]);
+    bed.assert_at_rest(syncer, &[&listed, &refused]).await;
+}
+
+#[tokio::test]
+async fn without_the_namespaces_nothing_is_known_and_nobody_believes_otherwise() {
+    let bed = Bed::new().await;
+    let names = bed.namespaces("blind", 1).await;
+    let mut roles = roles_for(&names[0], "pull-blind", &[]);
+    roles
+        .cluster_role
+        .rules
+        .as_mut()
+        .expect("rules")
+        .retain(|rule| !rule.resources.iter().flatten().any(|it| it == "namespaces"));
+    let ecr = Given::new("ecr", "pull-blind", "blind-*");
+    ecr.publish("hunter2");
+    let syncer = bed.sync_as(bed.client_with(&names[0], &roles).await, US, &[&ecr]);
+    syncer.until(|summary| summary.blocked.as_ref().is_some_and(|why| why.contains("`pullmint rbac`"))).await;
+    assert!(!syncer.summary().settled && !syncer.summary().listed && syncer.coverage.borrow().is_empty());
+    bed.client_with(&names[0], &roles_for(&names[0], "pull-blind", &[])).await;
+    syncer.until(|summary| summary.settled && summary.in_sync == 1 && summary.blocked.is_none()).await;
+}
+
 /// Takes one verb from one rule of the ClusterRole.
 fn without(roles: &Roles, rule: usize, verb: usize) -> (Roles, String, String) {
     let mut less = roles.clone();

@@ -1,13 +1,15 @@
 //! A syncer that is told to do something else goes on from where it is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pullmint::reminder;
 use pullmint::sync::incident::Incident;
 use serde_json::json;
+use world::{Answer, HttpProxy};
 
 use crate::ahead::Ahead;
-use crate::bed::{Bed, US, foreign_secret};
+use crate::bed::{Bed, US, client, foreign_secret};
 use crate::given::Given;
 
 #[tokio::test]
@@ -54,6 +56,38 @@ async fn a_registry_that_is_added_is_served_and_nothing_else_is_written() {
     bed.namespaces("added-later", 1).await;
     bed.until_secret("added-later-0", "pull-added-second", |config| config.contains("hunter3")).await;
     bed.assert_at_rest(syncer, &[&first, &second]).await;
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_claims_any_more_is_watched_until_nothing_of_ours_is_left_under_it() {
+    let bed = Bed::new().await;
+    let plane = &world::shared().await.expect("a control plane").control_plane;
+    let proxy = HttpProxy::start(plane).await.expect("a proxy");
+    let client = client(&plane.kubeconfig_via(&proxy.url()).expect("a kubeconfig")).await;
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&lists);
+    proxy.set(move |request| {
+        let query = request.uri.query().unwrap_or_default();
+        let is_list = query.contains("metadata.name%3Dpull-forgone") && !query.contains("watch=true");
+        counter.fetch_add(usize::from(is_list), Ordering::Relaxed);
+        Answer::Pass
+    });
+    let goes = Given::new("goes", "pull-forgone", "forgone-*");
+    let stays = Given::new("stays", "pull-stays", "forgone-*");
+    goes.publish("hunter2");
+    stays.publish("hunter3");
+    bed.namespaces("forgone", 2).await;
+    let syncer = bed.sync_as(client, US, &[&goes, &stays]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 4).await;
+    syncer.assign(&[&stays]);
+    bed.until_no_secret("forgone-0", "pull-forgone").await;
+    bed.until_no_secret("forgone-1", "pull-forgone").await;
+    syncer.until(|summary| summary.settled && summary.in_sync == 2).await;
+    assert_eq!(lists.load(Ordering::Relaxed), 1);
+    syncer.assign(&[&goes, &stays]);
+    syncer.until(|summary| summary.settled && summary.in_sync == 4).await;
+    assert_eq!(lists.load(Ordering::Relaxed), 2, "a watch that had ended began anew");
+    bed.assert_at_rest(syncer, &[&goes, &stays]).await;
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ pub(super) fn of(status: &Status) -> Vec<Concern> {
         let since = relative(status.now, late.last_beat_at);
         add(Tone::Bad, "loops", format!("{} stands still; its last sign of life was {since}", late.name));
     }
+    for (watch, trouble) in loops::troubled(status) {
+        add(Tone::Bad, "watches", format!("{} {}", watch.name, loops::fate(trouble)));
+    }
     let secrets = |state| status.secrets.iter().map(|secret| secret.copies.of(state)).sum::<usize>();
     let accounts = |state| status.service_accounts.iter().map(|account| account.copies.of(state)).sum::<usize>();
     let unpatched = accounts(CopyState::Failing) + accounts(CopyState::Refused);
