@@ -413,7 +413,7 @@ impl Syncer {
             return None;
         };
         let wanted = self.plan.wanted_by_account(account, &place.picks);
-        let Some(patch) = accounts::patch(present, &wanted) else {
+        let Some(patch) = accounts::patch(present, &self.setting.owner, &wanted) else {
             let state = (!wanted.is_empty()).then_some(State::InSync);
             self.set_state(&key, state);
             return None;

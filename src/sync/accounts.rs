@@ -1,14 +1,15 @@
 //! What to do with one ServiceAccount's `imagePullSecrets`: a pure function.
 //!
 //! The field is an atomic list to server-side apply, so it is patched as a whole, on exactly the version that was
-//! read. What pullmint added is noted in an annotation, and nothing else is ever taken away.
+//! read. What a pullmint added is noted in an annotation as its own, and nothing else is ever taken away: several
+//! pullmints may name Secrets in one account.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use serde_json::{Value, json};
 
-/// Comma-separated: the entries of `imagePullSecrets` that pullmint added.
+/// Comma-separated: the entries of `imagePullSecrets` that pullmints added, each as `OWNER/NAME`.
 pub(super) const ADDED: &str = "pullmint.dev/added-image-pull-secrets";
 
 /// A ServiceAccount, as far as pull Secrets go.
@@ -20,7 +21,7 @@ pub(super) struct Account {
     pub(super) resource_version: String,
     /// The names in `imagePullSecrets`, in their order.
     pub(super) secrets: Vec<String>,
-    /// Those of them that pullmint added.
+    /// The notes of those that pullmints added.
     pub(super) added: BTreeSet<String>,
 }
 
@@ -36,17 +37,21 @@ impl From<ServiceAccount> for Account {
     }
 }
 
-/// The merge patch that makes the account name all of `wanted`, and none that pullmint added and nobody wants now.
+/// The merge patch that makes the account name all that this owner wants, and none that it added and does not want now.
 /// `None`: it is as it should be.
 #[must_use]
-pub(super) fn patch(account: &Account, wanted: &BTreeSet<&str>) -> Option<Value> {
-    let stale = |name: &String| account.added.contains(name) && !wanted.contains(name.as_str());
-    let mut secrets: Vec<_> = account.secrets.iter().filter(|name| !stale(name)).cloned().collect();
-    let mut added: BTreeSet<_> = account.added.iter().filter(|name| wanted.contains(name.as_str())).cloned().collect();
+pub(super) fn patch(account: &Account, owner: &str, wanted: &BTreeSet<&str>) -> Option<Value> {
+    let note = |name: &str| format!("{owner}/{name}");
+    let (mut added, dropped): (BTreeSet<_>, BTreeSet<_>) = account.added.iter().cloned().partition(|noted| {
+        let ours = noted.strip_prefix(owner).and_then(|rest| rest.strip_prefix('/'));
+        ours.is_none_or(|name| wanted.contains(name))
+    });
+    let stays = |name: &&String| !dropped.contains(&note(name));
+    let mut secrets: Vec<_> = account.secrets.iter().filter(stays).cloned().collect();
     for name in wanted {
         if !secrets.iter().any(|present| present == name) {
             secrets.push((*name).to_owned());
-            added.insert((*name).to_owned());
+            added.insert(note(name));
         }
     }
     if secrets == account.secrets && added == account.added {
@@ -92,19 +97,20 @@ mod tests {
             let others: Vec<_> = others.into_iter().collect();
             let wanted: BTreeSet<_> = wanted.iter().map(String::as_str).collect();
             let before = account(&others);
-            let with = patch(&before, &wanted).map_or_else(|| before.clone(), |patch| apply(&before, &patch));
+            let with = patch(&before, "me", &wanted).map_or_else(|| before.clone(), |patch| apply(&before, &patch));
             prop_assert_eq!(&with.secrets[..others.len()], &others[..]);
             prop_assert!(wanted.iter().all(|name| with.secrets.iter().any(|present| present == name)));
-            prop_assert_eq!(patch(&with, &wanted), None);
+            prop_assert_eq!(patch(&with, "me", &wanted), None);
+            prop_assert_eq!(patch(&with, "another", &BTreeSet::new()), None, "which takes nothing of mine away");
 
-            let without = patch(&with, &BTreeSet::new()).map_or_else(|| with.clone(), |patch| apply(&with, &patch));
+            let without = patch(&with, "me", &BTreeSet::new()).map_or_else(|| with.clone(), |patch| apply(&with, &patch));
             prop_assert_eq!(without, before);
         }
     }
 
     #[test]
     fn the_patch_holds_on_the_version_that_was_read_only() {
-        let patch = patch(&account(&[]), &BTreeSet::from(["pull"])).expect("a patch");
+        let patch = patch(&account(&[]), "me", &BTreeSet::from(["pull"])).expect("a patch");
         assert_eq!(patch["metadata"]["resourceVersion"], "1");
         assert_eq!(patch["metadata"]["uid"], "u");
     }

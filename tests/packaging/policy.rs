@@ -269,7 +269,7 @@ async fn of_a_service_account_only_the_pull_secrets_change_and_only_by_pullmints
     let accounts = Api::<ServiceAccount>::namespaced(theft.thief.clone(), &theft.tenant);
     let patch = async |patch: Value| accounts.patch("app", &PatchParams::default(), &Patch::Merge(patch)).await;
 
-    let note = json!({"pullmint.dev/added-image-pull-secrets": "pullmint-ecr"});
+    let note = json!({"pullmint.dev/added-image-pull-secrets": "pullmint/pullmint-ecr"});
     let both = json!([{"name": "theirs"}, {"name": "pullmint-ecr"}]);
     patch(json!({"metadata": {"annotations": note}, "imagePullSecrets": both})).await.expect("added");
     let only_pull_secrets = "only the imagePullSecrets of a ServiceAccount";

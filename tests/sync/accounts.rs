@@ -110,6 +110,33 @@ async fn entries_of_others_are_kept_and_ours_comes_back() {
 }
 
 #[tokio::test]
+async fn what_another_pullmint_added_is_left_to_that_one() {
+    let bed = Bed::new().await;
+    let one = Given::new("one", "pull-both-one", "both-0").accounts(&["both-sa"]);
+    let two = Given::new("two", "pull-both-two", "both-1").accounts(&["both-sa"]);
+    bed.namespaces("both", 2).await;
+    for (namespace, given) in [("both-0", &one), ("both-1", &two)] {
+        given.publish("hunter2");
+        bed.create_account(namespace, "both-sa").await;
+    }
+    let first = bed.sync_as(bed.client.clone(), "both-first", &[&one]);
+    let second = bed.sync_as(bed.client.clone(), "both-second", &[&two]);
+    let of_first = bed.until_listed("both-0", "both-sa", &["pull-both-one"]).await;
+    let of_second = bed.until_listed("both-1", "both-sa", &["pull-both-two"]).await;
+    // Each has seen the other's account when its next Secret is there.
+    one.publish("hunter3");
+    two.publish("hunter3");
+    bed.until_secret("both-0", "pull-both-one", |config| config.contains("hunter3")).await;
+    bed.until_secret("both-1", "pull-both-two", |config| config.contains("hunter3")).await;
+    until_in_sync(&first, 2).await;
+    until_in_sync(&second, 2).await;
+    for (namespace, before) in [("both-0", of_first), ("both-1", of_second)] {
+        let after = bed.accounts(namespace).get("both-sa").await.expect("an account");
+        assert_eq!(after.metadata.resource_version, before.metadata.resource_version, "{namespace}");
+    }
+}
+
+#[tokio::test]
 async fn no_entry_is_lost_when_another_writer_changes_the_list_at_the_same_time() {
     let bed = Bed::new().await;
     let ecr = Given::new("ecr", "pull-race", "race-*").accounts(&["race-sa"]);
