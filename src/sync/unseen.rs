@@ -1,6 +1,5 @@
 //! Names that the watches do not show: those that the API server refuses to list, and those that nobody claims any more.
 
-
 use crate::sync::decide::Owner;
 use crate::sync::sources::{Source, Sources};
 use crate::sync::summary::State;

@@ -1,7 +1,5 @@
 //! A Secret name that the roles lack: told everywhere, and in nobody's way.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::rbac::grant;
@@ -80,9 +78,8 @@ async fn without_the_right_to_list_namespaces_a_pass_ends_soon_and_says_so() {
     let mut scene = Scene::start("sightless", 1).await;
     scene.configure("acr.toml", ACR);
     scene.around.identify_to_cluster(crate::rbac::nobody(&scene).await);
-    let began = tokio::time::Instant::now();
-    let pass = scene.pullmint(&["once"]).await;
+    let pass =
+        tokio::time::timeout(PATIENCE, scene.pullmint(&["once"])).await.expect("an end long before the pass's own");
     assert_eq!(pass.code, 1, "{pass:?}");
     assert!(pass.out.contains("no namespace can be seen: ") && pass.out.contains("`pullmint rbac`"), "{pass:?}");
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }

@@ -101,24 +101,24 @@ async fn under_exactly_its_roles_the_syncer_does_all_its_work() {
 #[tokio::test]
 async fn what_left_the_configuration_is_removed_by_one_who_may_no_longer_write_it() {
     let bed = Bed::new().await;
-    bed.namespaces("left-home", 1).await;
-    bed.namespaces("left", 2).await;
-    let ecr = Given::new("ecr", "pull-left", "left-?");
+    bed.namespaces("leaver-home", 1).await;
+    bed.namespaces("leaver", 2).await;
+    let ecr = Given::new("ecr", "pull-leaver", "leaver-?");
     ecr.publish("hunter2");
     let before = bed.sync(&[&ecr]);
     before.until(|summary| summary.settled && summary.in_sync == 2).await;
     drop(before);
 
-    let mut roles = roles_for("left-home-0", "pull-left", &[]);
+    let mut roles = roles_for("leaver-home-0", "pull-leaver", &[]);
     let rules = roles.cluster_role.rules.as_mut().expect("rules");
     let is_of_secrets = |rule: &&mut PolicyRule| rule.resources.iter().flatten().any(|resource| resource == "secrets");
     let of_secrets = rules.iter_mut().find(is_of_secrets).expect("a rule");
     of_secrets.verbs = ["delete", "list", "watch"].map(str::to_owned).to_vec();
-    let syncer = bed.sync_as(bed.client_with("left-home-0", &roles).await, US, &[&ecr]);
+    let syncer = bed.sync_as(bed.client_with("leaver-home-0", &roles).await, US, &[&ecr]);
     syncer.until(|summary| summary.listed && summary.failing == 2).await;
     syncer.assign(&[]);
-    for namespace in ["left-0", "left-1"] {
-        bed.until_no_secret(namespace, "pull-left").await;
+    for namespace in ["leaver-0", "leaver-1"] {
+        bed.until_no_secret(namespace, "pull-leaver").await;
     }
     syncer.until(|summary| summary.settled && summary.problems.is_empty()).await;
 }
