@@ -160,7 +160,8 @@ fn the_present_state_is_the_statuss() {
     assert_eq!(told.by("pullmint_service_accounts", "state")["failing"], 1.0);
     assert_eq!(told.by("pullmint_loop_heartbeat_limit_seconds", "loop"), BTreeMap::from([("syncer".to_owned(), 60.0)]));
     let watches = told.by("pullmint_watch_activity_limit_seconds", "watch");
-    assert_eq!(watches, BTreeMap::from([("namespaces".to_owned(), 300.0)]));
+    let watched = ["namespaces", "secrets pullmint-expired"];
+    assert_eq!(watches, watched.map(|what| (what.to_owned(), 300.0)).into());
     assert_eq!(told.by("pullmint_build_info", "version")["1.2.3"], 1.0);
 
     let mut standby = status;
