@@ -9,6 +9,7 @@ use std::fmt;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
 
 use crate::config::Settings;
 use crate::state;
@@ -35,6 +36,15 @@ pub struct Roles {
     pub role: Role,
     /// Who may do what, in pullmint's own namespace.
     pub role_binding: RoleBinding,
+}
+
+impl Roles {
+    /// All of them as JSON, each after what it names.
+    #[must_use]
+    pub fn objects(&self) -> [Value; 5] {
+        let Self { service_account, cluster_role, cluster_role_binding, role, role_binding } = self;
+        [json!(service_account), json!(cluster_role), json!(cluster_role_binding), json!(role), json!(role_binding)]
+    }
 }
 
 /// The roles of this configuration for a pullmint in `namespace`.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{ConfigArgs, Outcome, print, yaml};
-use crate::rbac::{self, Roles};
+use crate::rbac;
 
 /// What `rbac` takes.
 #[derive(Debug, Args)]
@@ -20,12 +20,6 @@ pub(super) fn rbac(args: &RbacArgs) -> Outcome {
         Ok(settings) => settings,
         Err(outcome) => return outcome,
     };
-    let Roles { service_account, cluster_role, cluster_role_binding, role, role_binding } =
-        rbac::roles(&settings, &args.namespace);
-    let mut text = yaml::document(&service_account);
-    text.push_str(&yaml::document(&cluster_role));
-    text.push_str(&yaml::document(&cluster_role_binding));
-    text.push_str(&yaml::document(&role));
-    text.push_str(&yaml::document(&role_binding));
-    print(&text)
+    let objects = rbac::roles(&settings, &args.namespace).objects();
+    print(&objects.iter().map(yaml::document).collect::<String>())
 }

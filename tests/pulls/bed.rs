@@ -81,15 +81,7 @@ impl Bed {
 
     /// A client that is the ServiceAccount of these roles, which are made.
     pub(crate) async fn client_with(&self, roles: &Roles) -> Client {
-        let Roles { service_account, cluster_role, cluster_role_binding, role, role_binding } = roles;
-        let objects = [
-            json!(service_account),
-            json!(cluster_role),
-            json!(cluster_role_binding),
-            json!(role),
-            json!(role_binding),
-        ];
-        world::apply_all(&self.client, objects).await.expect("applied objects");
+        world::apply_all(&self.client, roles.objects()).await.expect("applied objects");
         let plane = &world::shared().await.expect("a control plane").control_plane;
         let kubeconfig = plane.kubeconfig_for_service_account(&self.namespace, "pullmint").await;
         world::client(&kubeconfig.expect("a kubeconfig")).await.expect("a client")

@@ -18,15 +18,7 @@ use crate::given::Given;
 impl Bed {
     /// Makes a ServiceAccount with these roles in the namespace, and a client that is it.
     async fn client_with(&self, namespace: &str, roles: &Roles) -> Client {
-        let Roles { service_account, cluster_role, cluster_role_binding, role, role_binding } = roles;
-        let objects = [
-            json!(service_account),
-            json!(cluster_role),
-            json!(cluster_role_binding),
-            json!(role),
-            json!(role_binding),
-        ];
-        world::apply_all(&self.client, objects).await.expect("applied objects");
+        world::apply_all(&self.client, roles.objects()).await.expect("applied objects");
         let name = roles.service_account.metadata.name.as_deref().expect("a name");
         let plane = &world::shared().await.expect("a control plane").control_plane;
         client(&plane.kubeconfig_for_service_account(namespace, name).await.expect("a kubeconfig")).await
