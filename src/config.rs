@@ -22,6 +22,7 @@ mod selector;
 pub mod settings;
 mod text;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -40,6 +41,10 @@ const GLOBAL: &str = "pullmint";
 
 /// What to do about a directory that cannot be read.
 const EXPECTED: &str = "name the configuration's directory, which has one NAME.toml per registry: `--config DIR`";
+
+/// How often the files may be replaced while they are being read; it takes much less time than the kubelet has between two
+/// versions.
+const MOVES: usize = 5;
 
 /// Loads the configuration from a directory: `pullmint.toml`, which may be absent, and one `NAME.toml` per registry.
 ///
@@ -61,12 +66,27 @@ impl Texts {
     /// Reads the directory. What cannot be read is a problem of its own.
     #[must_use]
     pub fn read(dir: &Path) -> Self {
+        let mut version = version(dir);
+        for _ in 0..MOVES {
+            let texts = Self::read_version(dir, &version);
+            let now = self::version(dir);
+            if now == version {
+                return texts;
+            }
+            version = now;
+        }
+        Self::read_version(dir, &version)
+    }
+
+    /// Reads one version of the files, and calls them what they are called in the directory.
+    fn read_version(dir: &Path, version: &Path) -> Self {
         let mut texts = Self { dir: dir.to_owned(), files: Vec::new(), unreadable: Vec::new() };
         let unreadable = |path: &Path, error| Problem::whole(path, Flaw::new(format!("unreadable: {error}")));
-        match paths(dir) {
-            Ok(paths) => {
-                for path in paths {
-                    match fs::read_to_string(&path) {
+        match names(version) {
+            Ok(names) => {
+                for name in names {
+                    let path = dir.join(&name);
+                    match fs::read_to_string(version.join(&name)) {
                         Ok(text) => texts.files.push((path, text)),
                         Err(error) => texts.unreadable.push(unreadable(&path, error)),
                     }
@@ -111,18 +131,23 @@ pub fn load_from(files: impl IntoIterator<Item = (PathBuf, String)>) -> Result<S
     assemble(&dir, &mut files, Vec::new())
 }
 
-/// The configuration's files. In a volume of a ConfigMap they are links, and names with a dot in front are the
-/// volume's own.
-fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+/// Where the files stand that belong together. In a volume of a ConfigMap the kubelet gives each version a directory of
+/// its own and moves the link `..data` there; only then it adds and removes the links that one sees.
+fn version(dir: &Path) -> PathBuf {
+    fs::canonicalize(dir.join("..data")).or_else(|_| fs::canonicalize(dir)).unwrap_or_else(|_| dir.to_owned())
+}
+
+/// The names of the configuration's files. Those with a dot in front are the volume's own, or an editor's.
+fn names(dir: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+        let hidden = name.to_string_lossy().starts_with('.');
         if !hidden && path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
-            paths.push(path);
+            names.push(name);
         }
     }
-    Ok(paths)
+    Ok(names)
 }
 
 fn stem(path: &Path) -> String {

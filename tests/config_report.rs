@@ -321,6 +321,23 @@ fn a_directory_is_read_as_kubernetes_mounts_it() {
 }
 
 #[test]
+fn amid_an_update_of_the_volume_the_new_version_is_read_and_nothing_of_the_links_that_lag_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("..2026_01_02");
+    fs::create_dir_all(&data).expect("a directory");
+    fs::write(data.join("added.toml"), ECR_PUBLIC).expect("a file");
+    symlink("..2026_01_02", dir.path().join("..data")).expect("a link");
+    symlink("..data/removed.toml", dir.path().join("removed.toml")).expect("a link");
+    let settings = config::load(dir.path()).unwrap_or_else(|report| panic!("{report}"));
+    let names: Vec<_> = settings.registries.iter().map(|registry| registry.name.as_str()).collect();
+    assert_eq!(names, ["added"]);
+
+    fs::write(data.join("added.toml"), "provider = 1\n").expect("a file");
+    let report = config::load(dir.path()).expect_err("a problem");
+    assert_eq!(report.problems()[0].file, dir.path().join("added.toml"), "a file is called what a person sees");
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     let first = |dir: &Path| {
         let report = config::load(dir).expect_err("a problem");

@@ -44,7 +44,7 @@ impl Directory {
     /// # Errors
     /// With every problem of every file, if there is one.
     pub fn open(path: &Path, every: Duration, clock: &Arc<dyn Clock>) -> Result<(Accepted, Self), Report> {
-        let texts = read(path);
+        let texts = Texts::read(path);
         let settings = texts.settings();
         let authorities = authorities(&settings);
         let mut directory = Self { path: path.to_owned(), every, texts, settings, authorities, outside: None };
@@ -53,7 +53,7 @@ impl Directory {
 
     /// Reads it again, and tells whether anything is other than before.
     pub(super) fn look(&mut self) -> bool {
-        let texts = read(&self.path);
+        let texts = Texts::read(&self.path);
         let other_texts = texts != self.texts;
         if other_texts {
             self.settings = texts.settings();
@@ -83,19 +83,6 @@ impl Directory {
         let outside = Outside::new(settings.ca_file.as_deref(), Arc::clone(clock));
         outside.map(Arc::new).map_err(|error| self.texts.objection("ca_file", error.chain(), error.remedy))
     }
-}
-
-/// Reads until two readings are alike: between them nobody has moved the link.
-fn read(path: &Path) -> Texts {
-    let mut texts = Texts::read(path);
-    for _ in 0..5 {
-        let again = Texts::read(path);
-        if again == texts {
-            break;
-        }
-        texts = again;
-    }
-    texts
 }
 
 fn authorities(settings: &Result<Settings, Report>) -> Authorities {
