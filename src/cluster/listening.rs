@@ -1,4 +1,4 @@
-//! Hears whatever comes on a watch: bookmarks, and the end that the API server was asked for.
+//! Hears whatever comes on a watch: bookmarks, and the end that the API server was asked for, which does not come too soon.
 //!
 //! A quiet watch and a deaf one look the same to the library that watches, so they are told apart where the bytes come
 //! in.
@@ -14,6 +14,10 @@ use tower::{Layer, Service};
 
 use crate::clock::Clock;
 use crate::pulse::{self, Pulses};
+
+/// The end of a watch is held back for so long after its beginning. The library opens another one as soon as one has
+/// ended in good order, which would be some hundred times a second where something ends them all at once.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Puts an ear to every watch.
 #[derive(Clone)]
@@ -70,9 +74,11 @@ where
                 // That it was opened is no sign of life, nor is that it ended: behind a broken way it may be opened and
                 // closed for ever and bring nothing. That it ended when it was asked to is one.
                 let ended = heard.with_trailers(Box::pin(async move {
-                    if clock.uptime() - opened > life / 2 {
+                    let lived = clock.uptime().saturating_sub(opened);
+                    if lived > life / 2 {
                         pulses.heard(&name, clock.now());
                     }
+                    tokio::time::sleep(SHORTEST.saturating_sub(lived)).await;
                     None
                 }));
                 Box::new(ended) as Box<DynBody>
@@ -108,7 +114,34 @@ fn watched(uri: &http::Uri) -> Option<Watched> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http_body_util::Full;
+    use jiff::Timestamp;
+    use tower::{ServiceExt, service_fn};
+
     use super::*;
+    use crate::clock::TokioClock;
+
+    /// Sends a request whose answer ends at once, and tells how long its reader took.
+    async fn reading(uri: &'static str) -> Duration {
+        let clock: Arc<dyn Clock> = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+        let listening = Listening { pulses: Pulses::default(), clock: Arc::clone(&clock) };
+        let server = service_fn(async |_: Request<Body>| {
+            let body = Full::from("{}").map_err(Into::into);
+            Ok::<_, Infallible>(Response::new(Box::new(body) as Box<DynBody>))
+        });
+        let request = Request::get(uri).body(Body::empty()).expect("a request");
+        let answer = listening.layer(server).oneshot(request).await.expect("an answer");
+        answer.into_body().collect().await.expect("a body");
+        clock.uptime()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_ends_at_once_is_not_opened_again_at_once_and_nothing_else_waits() {
+        assert_eq!(reading("/api/v1/namespaces?watch=true").await, SHORTEST);
+        assert_eq!(reading("/api/v1/namespaces?limit=100").await, Duration::ZERO);
+    }
 
     #[test]
     fn a_watch_is_known_by_its_resource_and_the_name_that_it_is_limited_to() {
