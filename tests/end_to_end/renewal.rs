@@ -11,6 +11,12 @@ use crate::secrets::{ECR_HOST, password, uid};
 async fn the_examples_fill_the_selected_namespaces_with_credentials_of_all_clouds() {
     let scene = Scene::start("examples", 3).await;
     scene.around.configure_like("config".as_ref()).expect("the examples");
+    // By default it would serve the namespaces of all other tests as well, and take away their Secrets' names.
+    let common = std::fs::read_to_string("config/pullmint.toml").expect("an example");
+    let [include, listen] = ["# include = [\"*\"]", "# listen = \"[::]:8080\""];
+    assert!(common.contains(include) && common.contains(listen));
+    let common = common.replace(include, "include = [\"examples-*\"]").replace(listen, "listen = \"127.0.0.1:0\"");
+    scene.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\n{common}"));
     let _pullmint = scene.run();
     for secret in ["pullmint-acr", "pullmint-docker-hub", "pullmint-ecr", "pullmint-ecr-public"] {
         scene.until_secret("examples-2", secret).await;
