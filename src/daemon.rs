@@ -25,6 +25,7 @@ use crate::config::InvalidSelection;
 use crate::config::settings::Settings;
 use crate::events;
 use crate::keeper::slot::{Coverage, Roster, Slot};
+use crate::keeper::ticker::Ticker;
 use crate::leader::{Leadership, Mandate};
 use crate::metrics::Metrics;
 use crate::provider::{MintError, Outside};
@@ -123,6 +124,7 @@ pub struct Daemon {
     orders: Orders,
     lines: Lines,
     term: Option<Term>,
+    ticker: Ticker,
     state: StateSecret,
     /// The one task that is there in every process.
     syncer: JoinSet<()>,
@@ -177,6 +179,7 @@ impl Daemon {
             incidents,
             pulls,
             term: None,
+            ticker: Ticker::default(),
             site,
             orders,
             lines,
@@ -213,6 +216,9 @@ impl Daemon {
             if since.is_none() && self.term.take().is_some() {
                 warn!("not the leader any more; ceasing to mint and to write");
                 self.active.send_replace(false);
+                if let Err(error) = self.ticker.set(BTreeMap::new()).await {
+                    return broken(&error.into());
+                }
             }
             let begins = since.filter(|_| self.term.is_none());
             tokio::select! {
@@ -257,8 +263,9 @@ impl Daemon {
             recoveries,
             configuration: self.orders.configuration.clone(),
         };
-        let mut term = Term::begin(self.parts(), news).await?;
+        let mut term = Term::begin(&self.parts(), news);
         term.recover(self.recovery(), recovery::Reports { metrics: self.site.metrics.clone(), recovered });
+        self.ticker.set(term.schedules(&self.lines)).await?;
         self.term = Some(term);
         self.active.send_replace(true);
         info!("leading: minting and writing");
@@ -274,9 +281,9 @@ impl Daemon {
         self.shown.send_replace(self.lines.shown());
         self.roster.send_replace(self.lines.roster());
         if let Some(mut term) = self.term.take() {
-            let begun = term.go_on(self.parts(), changes).await;
+            term.go_on(&self.parts(), changes);
+            self.ticker.set(term.schedules(&self.lines)).await?;
             self.term = Some(term);
-            begun?;
         }
         Ok(())
     }

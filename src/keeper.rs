@@ -38,6 +38,9 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two questions how many pulls are left: a pull limit's window is hours long.
 const ASK_LIMIT_EVERY: Duration = Duration::from_secs(600);
 
+/// The same of a registry that knows no limit: an account's plan may change.
+const ASK_UNLIMITED_EVERY: Duration = Duration::from_secs(6 * 3600);
+
 const TRY: &str = "try the credential at the registry";
 
 /// What a keeper is told once.
@@ -144,6 +147,7 @@ impl Keeper {
             life: slot
                 .current
                 .as_ref()
+                .filter(|_| !slot.superseded)
                 .map(|minted| Life { minted_at: minted.minted_at, expiry: minted.credential.expiry }),
             renew_at: self.task.renew_at,
             polled: self.task.provider.is_polled(),
@@ -158,7 +162,8 @@ impl Keeper {
         let due = schedule::next(&history, now, self.jitter());
         let tick = self.task.ticks.as_ref().and_then(|ticks| ticks.next_after(self.last_attempt.unwrap_or(self.began)));
         self.slot.send_modify(|slot| slot.next_attempt = Some(tick.map_or(due, |tick| tick.min(due))));
-        due
+        let missed = tick.and_then(|tick| tick.checked_add(schedule::MISSED).ok());
+        missed.map_or(due, |missed| missed.min(due))
     }
 
     /// The same number until the next attempt, so that a plan made anew is the same plan.
@@ -168,14 +173,13 @@ impl Keeper {
     }
 
     async fn attempt(&mut self) {
-        let started = self.clock.now();
+        let (started, began) = (self.clock.now(), self.clock.uptime());
         let outcome = self.mint(started).await;
-        let ended = self.clock.now();
+        let (ended, took) = (self.clock.now(), self.clock.uptime().saturating_sub(began));
         self.last_attempt = Some(ended);
         let failed = outcome.as_ref().err().map(|setback| setback.error.reason);
         // To find a file as it was is no renewal.
         if failed.is_some() || outcome.as_ref().is_ok_and(|minted| self.is_new(&minted.credential)) {
-            let took = Duration::try_from(ended.duration_since(started)).unwrap_or_default();
             self.task.metrics.attempted(&self.task.registry, failed, took);
             self.slot.send_if_modified(|slot| {
                 slot.note(Attempt { at: ended, failed });
@@ -288,15 +292,23 @@ impl Keeper {
         self.slot.borrow().current.is_some()
     }
 
-    /// Asks how many pulls are left. A registry that tells of no limit is asked no more.
+    /// Asks how many pulls are left. No answer leaves what was known, with its time.
     async fn ask_limit(&mut self) {
         let Some(current) = self.slot.borrow().current.clone() else { return };
         let asked = timeout(REGISTRY_TIMEOUT, self.task.provider.pull_limit(&current.credential)).await;
         let now = self.clock.now();
-        self.ask_limit_at = now.saturating_add(ASK_LIMIT_EVERY).unwrap_or(Timestamp::MAX);
+        let is_unlimited = matches!(asked, Ok(Ok(None)));
+        let every = if is_unlimited { ASK_UNLIMITED_EVERY } else { ASK_LIMIT_EVERY };
+        self.ask_limit_at = now.saturating_add(every).unwrap_or(Timestamp::MAX);
         match asked {
-            Ok(Ok(Some(limit))) => self.slot.send_modify(|slot| slot.pull_limit = Some((limit, now))),
-            Ok(Ok(None)) => self.ask_limit_at = Timestamp::MAX,
+            Ok(Ok(limit)) => {
+                self.slot.send_if_modified(|slot| {
+                    let told = limit.map(|limit| (limit, now));
+                    let is_news = slot.pull_limit != told;
+                    slot.pull_limit = told;
+                    is_news
+                });
+            }
             Ok(Err(error)) => {
                 debug!(registry = %self.task.registry, error = %error.chain(), "does not know how many pulls are left");
             }
@@ -315,6 +327,7 @@ impl Keeper {
             if minted.verification != Verification::Refused {
                 slot.failure = None;
             }
+            slot.superseded = false;
             if let Some(handle) = slot.current.as_ref().and_then(|current| current.credential.handle.clone())
                 && renewed
             {

@@ -37,6 +37,9 @@ pub const NAME: &str = "pullmint-state";
 
 const TYPE: &str = "pullmint.dev/state";
 
+/// A version that no object has: an apply to it makes a new Secret, or finds one in its place and conflicts.
+const OF_NOTHING: &str = "1";
+
 const FIELD_MANAGER: &str = "pullmint";
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,6 +48,9 @@ const FORBIDDEN: &str = "grant what `pullmint rbac` prints for this namespace";
 
 /// After a call that failed.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Answers that the API server cannot read the state, after which nobody waits for it any more.
+const BROKEN_ANSWERS: usize = 3;
 
 /// After a refusal, which lasts until a person acts.
 const RETRY_REFUSED: Duration = Duration::from_secs(60);
@@ -86,6 +92,9 @@ pub enum StateError {
     /// Somebody else wrote it meanwhile.
     #[error("it was written by another process meanwhile")]
     Outdated,
+    /// The API server is there, and cannot do it: as when it has lost the key by which it would decrypt the Secret.
+    #[error("{0}; see whether the API server can read the Secret, and delete it if it never will again")]
+    Broken(String),
     /// No answer, or one that makes no sense.
     #[error("{0}")]
     Failed(String),
@@ -101,16 +110,23 @@ impl StateSecret {
     /// What an earlier process left for these registries. Whatever cannot be read is reported and left out: then
     /// the registry is minted anew, which is right in every case.
     ///
-    /// Waits for an API server that does not answer: what is minted without it can neither be written nor kept.
+    /// Waits for an API server that does not answer: what is minted without it can neither be written nor kept. For one
+    /// that answers, and has trouble with this very Secret, it does not wait for long.
     pub async fn load(
         &self,
         registries: impl Iterator<Item = &Registry>,
         now: impl Fn() -> Timestamp,
     ) -> BTreeMap<RegistryName, Slot> {
+        let mut broken = 0;
         let mut stored = loop {
-            match self.read().await {
+            let read = self.read().await;
+            broken += usize::from(matches!(read, Err(StateError::Broken(_))));
+            match read {
                 Ok(stored) => break stored,
-                Err(error @ (StateError::Forbidden(_) | StateError::Foreign(_))) => {
+                Err(error)
+                    if broken >= BROKEN_ANSWERS
+                        || matches!(error, StateError::Forbidden(_) | StateError::Foreign(_)) =>
+                {
                     warn!(secret = NAME, %error, "cannot use the state; minting anew");
                     return BTreeMap::new();
                 }
@@ -199,14 +215,18 @@ impl StateSecret {
         Ok(stored)
     }
 
-    /// Writes over exactly that version, or makes a new Secret.
+    /// Writes over exactly that version, or makes a new Secret where there is none.
     async fn write(&self, records: &BTreeMap<RegistryName, Record>, over: Option<String>) -> Result<(), StateError> {
         let data = records.iter().map(|(name, record)| {
             let json = serde_json::to_vec(record).unwrap_or_else(|_| unreachable!("plain values"));
             (name.as_str().to_owned(), ByteString(json))
         });
         let secret = Secret {
-            metadata: ObjectMeta { name: Some(NAME.to_owned()), resource_version: over, ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                name: Some(NAME.to_owned()),
+                resource_version: Some(over.unwrap_or_else(|| OF_NOTHING.to_owned())),
+                ..ObjectMeta::default()
+            },
             type_: Some(TYPE.to_owned()),
             data: Some(data.collect()),
             ..Secret::default()
@@ -258,7 +278,7 @@ fn strangers(metadata: &ObjectMeta) -> Vec<String> {
 impl StateError {
     fn patience(&self) -> Duration {
         match self {
-            Self::Forbidden(_) | Self::Foreign(_) => RETRY_REFUSED,
+            Self::Forbidden(_) | Self::Foreign(_) | Self::Broken(_) => RETRY_REFUSED,
             Self::Outdated => Duration::ZERO,
             Self::Failed(_) => RETRY,
         }
@@ -279,6 +299,7 @@ async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, St
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => Err(StateError::Forbidden(status.message)),
         Ok(Err(kube::Error::Api(status))) if status.code == 409 => Err(StateError::Outdated),
+        Ok(Err(kube::Error::Api(status))) if status.code == 500 => Err(StateError::Broken(status.message)),
         Ok(Err(error)) => Err(StateError::Failed(error.to_string())),
         Err(_) => Err(StateError::Failed(format!("no answer within {} s", CALL_TIMEOUT.as_secs()))),
     }

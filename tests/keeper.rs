@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use issuer::{Answer, Bench, LIFE, START};
 use jiff::Timestamp;
+use pullmint::keeper::schedule;
 use pullmint::keeper::slot::{Coverage, Minted, Verification};
-use pullmint::provider::Reason;
+use pullmint::provider::{PullLimit, Reason};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -210,13 +211,63 @@ async fn a_schedules_next_tick_is_the_next_renewal_where_it_comes_first_and_stay
     tokio::time::sleep(SECOND).await;
     let tick = START + MINUTE * 30;
     assert_eq!(bench.slot().next_attempt, Some(tick));
-    tokio::time::sleep(MINUTE * 40).await;
+    tokio::time::sleep(MINUTE * 30).await;
     assert_eq!(bench.slot().next_attempt, Some(tick), "nobody has ticked");
     bench.renew_now.notify_one();
     tokio::time::sleep(SECOND).await;
     assert_eq!(bench.issuer.attempts().len(), 2);
     let next = bench.slot().next_attempt.expect("a plan");
-    assert!(next > tick && next <= START + MINUTE * 41 + LIFE / 2, "at half of its life: {next}");
+    assert!(next > tick && next <= START + MINUTE * 31 + LIFE / 2, "at half of its life: {next}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_that_nobody_brings_is_made_good() {
+    let bench = Bench::scheduled(Answer::Mints(LIFE), Some("0 30 8,20 * * *"));
+    tokio::time::sleep(MINUTE * 30 + schedule::MISSED).await;
+    assert_eq!(bench.issuer.attempts().len(), 1);
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(bench.issuer.attempts().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_ask_for_another_credential_at_once_and_the_old_one_serves_until_it_is_there() {
+    let bench = Bench::start();
+    tokio::time::sleep(MINUTE).await;
+    let old = bench.current().expect("a credential");
+    bench.issuer.answers(Answer::Fails(Reason::Misconfigured, None));
+    let mut left = bench.slot();
+    left.supersede();
+    let bench = bench.succeeded_by(left, Coverage::new());
+    tokio::time::sleep(MINUTE).await;
+    assert!(bench.issuer.attempts().len() >= 2 && bench.slot().failure.is_some());
+    assert_eq!(bench.current().expect("the old one").minted_at, old.minted_at);
+
+    bench.issuer.answers(Answer::Mints(LIFE));
+    tokio::time::sleep(MINUTE * 15).await;
+    let slot = bench.slot();
+    assert!(slot.current.expect("a new one").minted_at > old.minted_at && slot.failure.is_none() && !slot.superseded);
+    assert_eq!(slot.retired.len(), 1, "the old token is to be deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_limit_outlives_a_question_without_answer_and_goes_when_there_is_none_any_more() {
+    let limit = PullLimit { limit: 200, remaining: 3, window: HOUR * 6 };
+    let bench = Bench::start();
+    bench.issuer.tells_limit(Ok(Some(limit)));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(bench.slot().pull_limit.map(|(limit, _)| limit), Some(limit));
+    bench.issuer.tells_limit(Err(Reason::Throttled));
+    tokio::time::sleep(MINUTE * 30).await;
+    assert_eq!(bench.slot().pull_limit.map(|(limit, _)| limit), Some(limit));
+    bench.issuer.tells_limit(Ok(None));
+    tokio::time::sleep(MINUTE * 11).await;
+    assert_eq!(bench.slot().pull_limit, None);
+    let asked = bench.issuer.limit_asked();
+    bench.issuer.tells_limit(Ok(Some(limit)));
+    tokio::time::sleep(HOUR * 5).await;
+    assert_eq!(bench.issuer.limit_asked(), asked, "who knows no limit is left in peace");
+    tokio::time::sleep(HOUR * 2).await;
+    assert_eq!(bench.slot().pull_limit.map(|(limit, _)| limit), Some(limit));
 }
 
 /// A keeper told to verify, and what an earlier one has left that was told not to.

@@ -73,11 +73,16 @@ impl Lines {
         Changes { changed, gone: before.into_values().collect() }
     }
 
-    /// A credential lives on under settings that concern only how it is asked for, when it is renewed and where it goes.
+    /// A credential lives on under settings that concern only how it is asked for, when it is renewed and where it goes; and
+    /// under others for the same hosts until there is a new one, since a Secret that others share must not lose it.
     fn renew(&self, before: Option<Line>, registry: &Registry) -> Line {
         let (registry, provider) = (registry.clone(), provider::build(registry, &self.outside));
         let slot = match before {
             Some(line) if line.registry.provider == registry.provider => line.slot,
+            Some(line) if line.provider.hosts() == provider.hosts() => {
+                line.slot.send_modify(Slot::supersede);
+                line.slot
+            }
             before => {
                 // Nobody else would delete them.
                 let replaced_at = self.outside.clock.now();
@@ -100,7 +105,7 @@ impl Lines {
                     info!(registry = %line.registry.name, "the state's credential is older than the one at hand, which stays");
                 }
                 if is_newer {
-                    *slot = Slot { attempts: std::mem::take(&mut slot.attempts), ..saved };
+                    *slot = saved;
                 }
                 is_newer
             });

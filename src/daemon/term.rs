@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio_cron_scheduler::JobScheduler;
 
-use crate::daemon::lines::{Changes, Lines};
-use crate::daemon::{Site, StartError};
+use crate::daemon::Site;
+use crate::daemon::lines::{Changes, Line, Lines};
 use crate::events::{self, Own};
 use crate::keeper::slot::{Coverage, Roster};
-use crate::keeper::{Keeper, deletion, ticker};
+use crate::keeper::ticker::Schedule;
+use crate::keeper::{Keeper, deletion};
 use crate::pulls::{self, recovery};
 use crate::pulse;
 use crate::registry::RegistryName;
@@ -36,7 +36,6 @@ pub(super) struct Term {
     keepers: BTreeMap<RegistryName, Running>,
     /// Saves what the keepers publish; begins anew when there are other keepers.
     saving: Option<AbortHandle>,
-    schedules: Option<JobScheduler>,
     pulls: Pulls,
     /// Of these each ends by itself.
     burials: JoinSet<()>,
@@ -93,16 +92,10 @@ impl Drop for Pulls {
 }
 
 impl Term {
-    pub(super) async fn begin(parts: Parts<'_>, news: events::Sources) -> Result<Self, StartError> {
+    pub(super) fn begin(parts: &Parts<'_>, news: events::Sources) -> Self {
         let pulls = Pulls { running: None, reports: parts.pulls.clone() };
-        let mut term = Self {
-            tasks: JoinSet::new(),
-            keepers: BTreeMap::new(),
-            saving: None,
-            schedules: None,
-            pulls,
-            burials: JoinSet::new(),
-        };
+        let mut term =
+            Self { tasks: JoinSet::new(), keepers: BTreeMap::new(), saving: None, pulls, burials: JoinSet::new() };
         let own = Own::of_process(&parts.site.namespace, &parts.site.identity);
         let (client, clock) = (parts.site.client.clone(), Arc::clone(&parts.site.clock));
         let pulse = parts.site.pulses.start("events", pulse::LONGEST_SILENCE, clock.now());
@@ -111,8 +104,8 @@ impl Term {
             "events"
         });
         let all = parts.lines.iter().map(|line| line.registry.name.clone()).collect();
-        term.go_on(parts, Changes { changed: all, gone: Vec::new() }).await?;
-        Ok(term)
+        term.go_on(parts, Changes { changed: all, gone: Vec::new() });
+        term
     }
 
     /// Acts on what is told of failed pulls, if the settings ask for it.
@@ -124,7 +117,7 @@ impl Term {
     }
 
     /// Other registries from now on: those that changed get other keepers, those that are gone none.
-    pub(super) async fn go_on(&mut self, parts: Parts<'_>, changes: Changes) -> Result<(), StartError> {
+    pub(super) fn go_on(&mut self, parts: &Parts<'_>, changes: Changes) {
         let Changes { changed, gone } = changes;
         let there: BTreeSet<_> = parts.lines.iter().map(|line| &line.registry.name).collect();
         self.keepers.retain(|name, running| {
@@ -148,9 +141,8 @@ impl Term {
             let (tokens, clock) = (line.tokens(), Arc::clone(&parts.site.clock));
             self.burials.spawn(deletion::bury(line.registry.name, line.provider, tokens, clock));
         }
-        self.save(&parts);
-        self.pulls.go_on(&parts, &mut self.tasks);
-        self.schedule(parts.lines).await
+        self.save(parts);
+        self.pulls.go_on(parts, &mut self.tasks);
     }
 
     fn save(&mut self, parts: &Parts<'_>) {
@@ -165,19 +157,14 @@ impl Term {
         }));
     }
 
-    async fn schedule(&mut self, lines: &Lines) -> Result<(), StartError> {
-        if let Some(mut before) = self.schedules.take() {
-            before.shutdown().await?;
-        }
-        let schedules = lines.iter().filter_map(|line| {
+    /// When to notify which keeper, beside what the expiry demands.
+    pub(super) fn schedules(&self, lines: &Lines) -> BTreeMap<RegistryName, Schedule> {
+        let schedule = |line: &Line| {
+            let expression = line.registry.renewal.schedule.clone()?;
             let renew_now = Arc::clone(&self.keepers.get(&line.registry.name)?.renew_now);
-            Some((line.registry.renewal.schedule.clone()?, renew_now))
-        });
-        let schedules: Vec<_> = schedules.collect();
-        if !schedules.is_empty() {
-            self.schedules = Some(ticker::start(schedules).await?);
-        }
-        Ok(())
+            Some((line.registry.name.clone(), Schedule { expression, renew_now }))
+        };
+        lines.iter().filter_map(schedule).collect()
     }
 
     /// The name of a task that ended although none should; pending while all is well, and without a term.

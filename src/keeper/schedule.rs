@@ -101,6 +101,9 @@ fn remaining(history: &History, now: Timestamp) -> Option<Duration> {
 /// The kubelet's longest image back-off (kubernetes `pkg/kubelet/kubelet.go`, `MaxImageBackOff`).
 pub const MARGIN: Duration = Duration::from_secs(300);
 
+/// After a scheduled tick: whoever brings the ticks has missed this one then, as after a clock was set back.
+pub const MISSED: Duration = Duration::from_secs(30);
+
 /// Between two attempts, whatever the cloud says of expiry: a token that is dead when minted makes no hot loop.
 pub const FLOOR: Duration = Duration::from_secs(1);
 

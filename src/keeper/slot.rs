@@ -17,6 +17,9 @@ use crate::registry::RegistryName;
 pub struct Slot {
     /// The credential to distribute. A failed renewal leaves it as it is.
     pub current: Option<Arc<Minted>>,
+    /// Whether `current` came of settings that are not in force any more: it serves until there is another one, which is
+    /// asked for at once.
+    pub superseded: bool,
     /// What has gone wrong since the last success.
     pub failure: Option<Failure>,
     /// When the keeper will ask again.
@@ -44,14 +47,29 @@ pub const ATTEMPTS_KEPT: usize = 288;
 const ATTEMPTS_SPAN: Duration = Duration::from_secs(24 * 3600);
 
 impl Slot {
+    /// The attempts of the 24 hours before, the oldest first.
+    pub fn attempts_of_day(&self, now: Timestamp) -> impl Iterator<Item = &Attempt> {
+        let day_ago = day_before(now);
+        self.attempts.iter().filter(move |attempt| attempt.at >= day_ago)
+    }
+
+    /// Other settings are in force from now on. What has gone wrong under the old ones says nothing of them.
+    pub fn supersede(&mut self) {
+        (self.superseded, self.failure, self.next_attempt) = (true, None, None);
+    }
+
     /// Notes an attempt, and forgets those of more than a day ago.
     pub fn note(&mut self, attempt: Attempt) {
-        let day_ago = attempt.at.saturating_sub(ATTEMPTS_SPAN).unwrap_or(Timestamp::MIN);
+        let day_ago = day_before(attempt.at);
         while self.attempts.front().is_some_and(|first| first.at < day_ago || self.attempts.len() >= ATTEMPTS_KEPT) {
             self.attempts.pop_front();
         }
         self.attempts.push_back(attempt);
     }
+}
+
+fn day_before(now: Timestamp) -> Timestamp {
+    now.saturating_sub(ATTEMPTS_SPAN).unwrap_or(Timestamp::MIN)
 }
 
 /// A credential and how it came here.

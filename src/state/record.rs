@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::config::settings::Registry;
 use crate::credential::{Credential, Expiry, TokenHandle};
-use crate::keeper::slot::{Minted, Retired, Slot, Verification};
+use crate::keeper::slot::{Attempt, Minted, Retired, Slot, Verification};
+use crate::provider::Reason;
 
 /// A credential with what is needed to go on with it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +26,13 @@ pub(super) struct Record {
     handle: Option<TokenHandle>,
     verified: bool,
     retired: Vec<(TokenHandle, Timestamp)>,
+    /// The attempts of the day until the credential was minted or the process ended, in seconds since the epoch.
+    #[serde(default)]
+    attempts: Vec<(i64, Option<Reason>)>,
 }
+
+/// Of each registry so many attempts are kept, the latest: a Secret has room for 1 MiB in all.
+const ATTEMPTS_SAVED: usize = 100;
 
 /// Without the password.
 impl fmt::Debug for Record {
@@ -35,8 +42,11 @@ impl fmt::Debug for Record {
 }
 
 impl Record {
-    /// What is worth keeping of a slot; nothing while it has no credential.
+    /// What is worth keeping of a slot; nothing while it has no credential of these settings.
     pub(super) fn of(registry: &Registry, slot: &Slot) -> Option<Self> {
+        if slot.superseded {
+            return None;
+        }
         let Minted { credential, minted_at, verification, verified_at: _ } = slot.current.as_deref()?;
         Some(Self {
             settings: fingerprint(registry),
@@ -47,6 +57,12 @@ impl Record {
             handle: credential.handle.clone(),
             verified: *verification == Verification::Accepted,
             retired: slot.retired.iter().map(|retired| (retired.handle.clone(), retired.replaced_at)).collect(),
+            attempts: slot
+                .attempts
+                .iter()
+                .skip(slot.attempts.len().saturating_sub(ATTEMPTS_SAVED))
+                .map(|attempt| (attempt.at.as_second(), attempt.failed))
+                .collect(),
         })
     }
 
@@ -83,7 +99,13 @@ impl Record {
             handle: self.handle,
         };
         let minted = Minted { credential, minted_at: self.minted_at, verification, verified_at: None };
-        Slot { current: (!lapsed).then(|| Arc::new(minted)), retired, ..Slot::default() }
+        let attempt = |(at, failed)| Some(Attempt { at: Timestamp::from_second(at).ok()?, failed });
+        Slot {
+            current: (!lapsed).then(|| Arc::new(minted)),
+            retired,
+            attempts: self.attempts.into_iter().filter_map(attempt).collect(),
+            ..Slot::default()
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The configuration changes while pullmint runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
@@ -9,8 +10,8 @@ use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 use world::clouds::{Service, seed};
 
-use crate::scene::{ACR, ECR, HUB_MINTED, PATIENCE, Scene};
-use crate::secrets::{ACR_HOST, ECR_HOST, dockerconfigjson, password, version};
+use crate::scene::{ACR, ECR, HUB, HUB_MINTED, PATIENCE, Scene};
+use crate::secrets::{ACR_HOST, ECR_HOST, HUB_HOST, dockerconfigjson, password, version};
 use crate::volume::Volume;
 
 const MINTING: [Service; 3] = [Service::AcrExchange, Service::Ecr, Service::HubTokens];
@@ -170,6 +171,33 @@ async fn a_bad_file_changes_nothing_and_is_told_everywhere_until_it_is_mended() 
     scene.until_gone("spoilt-1", "pullmint-ecr").await;
     assert_eq!(scene.status().await["configuration"]["problems"], json!([]));
     assert!(scene.has_loaded().await);
+}
+
+#[tokio::test]
+async fn a_registry_that_is_configured_wrongly_keeps_its_entry_and_does_not_hold_up_those_that_share_its_secret() {
+    let scene = Scene::start("wrongly", 1).await;
+    scene.around.clouds.set_life(Service::Ecr, Duration::from_secs(12));
+    let mut volume = Volume::mount(&scene);
+    let shared = [format!("{ECR}secret = \"shared\"\n"), format!("{HUB}secret = \"shared\"\n")];
+    let mut files = files(&scene, &[("ecr", shared[0].as_str()), ("hub", &shared[1])]);
+    volume.publish(&scene, &files);
+    let _pullmint = scene.run();
+    let both = async || {
+        let secret = scene.secret("wrongly-0", "shared").await?;
+        let text = dockerconfigjson(&secret);
+        (text.contains(ECR_HOST) && text.contains(HUB_HOST)).then_some(secret)
+    };
+    let before = scene.until("both entries", PATIENCE, both).await;
+
+    files.insert("hub.toml".to_owned(), shared[1].replace("{hub_org_token}", "/nowhere/token"));
+    volume.publish(&scene, &files);
+    scene.until_said(&["WARN", "renewal failed", "registry=hub", "misconfigured"]).await;
+    let renewed = async || {
+        let secret = both().await?;
+        (password(&secret, ECR_HOST) != password(&before, ECR_HOST)).then_some(secret)
+    };
+    let after = scene.until("a new entry beside the old one", PATIENCE, renewed).await;
+    assert_eq!(password(&after, HUB_HOST), password(&before, HUB_HOST));
 }
 
 #[tokio::test]

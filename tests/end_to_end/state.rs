@@ -1,6 +1,7 @@
 //! Whatever becomes of the state Secret costs a mint at most, and never an older credential over a newer one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use pullmint::credential::{Credential, Expiry};
 use pullmint::keeper::slot::{Minted, Slot, Verification};
 use pullmint::state::{Kept, StateError, StateSecret};
@@ -15,6 +17,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use world::clouds::{Service, seed};
+use world::{Answer, HttpProxy};
 
 use crate::scene::{ACR, ECR, PATIENCE, Scene, end_of, signal};
 use crate::secrets::{ECR_HOST, password, version};
@@ -168,4 +171,29 @@ async fn of_several_that_save_at_once_some_are_told_so_and_the_newest_credential
     let data = until_saved(&scene).await.data.expect("data");
     let record: Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
     assert_eq!(record["password"], "minted-at-9");
+}
+
+#[tokio::test]
+async fn a_state_that_the_api_server_cannot_read_is_waited_for_a_few_times_and_no_more() {
+    let scene = Scene::start("unreadable", 0).await;
+    scene.configure("ecr.toml", ECR);
+    let settings = pullmint::config::load(scene.around.config()).expect("settings");
+    let proxy = HttpProxy::start(&scene.stage.world.control_plane).await.expect("a proxy");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    proxy.set(move |request| {
+        if !request.uri.path().ends_with("/pullmint-state") {
+            return Answer::Pass;
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        Answer::Instead { status: 500, retry_after: None, body: "no key opens it" }
+    });
+    let kubeconfig = Kubeconfig::read_from(scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig"));
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig.expect("a kubeconfig"), &options).await;
+    let client = kube::Client::try_from(config.expect("a configuration")).expect("a client");
+    let state = StateSecret::new(client, "unreadable");
+    let slots = state.load(settings.registries.iter(), || Timestamp::UNIX_EPOCH).await;
+    assert!(slots.is_empty());
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
 }

@@ -11,7 +11,7 @@ use pullmint::cron::Ticks;
 use pullmint::keeper::slot::{Coverage, Minted, Slot};
 use pullmint::keeper::{Keeper, Task};
 use pullmint::metrics::Metrics;
-use pullmint::provider::{MintError, Provider, Reason, Revocation};
+use pullmint::provider::{MintError, Provider, PullLimit, Reason, Revocation};
 use pullmint::registry::{Host, RegistryName};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -40,6 +40,8 @@ struct State {
     keeps_tokens: bool,
     disowns_tokens: bool,
     answers_late: Duration,
+    pull_limit: Result<Option<PullLimit>, Reason>,
+    limit_asked: usize,
 }
 
 /// A clock that runs as fast as the test, and that can be set.
@@ -83,6 +85,8 @@ impl Issuer {
             keeps_tokens: false,
             disowns_tokens: false,
             answers_late: Duration::ZERO,
+            pull_limit: Ok(None),
+            limit_asked: 0,
         };
         Self { clock, hosts: [Host::docker_hub()], state: Mutex::new(state) }
     }
@@ -122,6 +126,16 @@ impl Issuer {
     /// A mint takes so long from now on.
     pub(crate) fn answers_late(&self, delay: Duration) {
         self.state().answers_late = delay;
+    }
+
+    /// What the registry says of its pull limit from now on.
+    pub(crate) fn tells_limit(&self, limit: Result<Option<PullLimit>, Reason>) {
+        self.state().pull_limit = limit;
+    }
+
+    /// How often it was asked for it.
+    pub(crate) fn limit_asked(&self) -> usize {
+        self.state().limit_asked
     }
 
     pub(crate) fn attempts(&self) -> Vec<Timestamp> {
@@ -187,6 +201,12 @@ impl Provider for Issuer {
             Some(reason) => Err(MintError::new(reason, "try it", "wait")),
             None => Ok(()),
         }
+    }
+
+    async fn pull_limit(&self, _credential: &Credential) -> Result<Option<PullLimit>, MintError> {
+        let mut state = self.state();
+        state.limit_asked += 1;
+        state.pull_limit.map_err(|reason| MintError::new(reason, "ask for the limit", "wait"))
     }
 }
 

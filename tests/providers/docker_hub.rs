@@ -7,8 +7,9 @@ use pullmint::config::settings::{DockerHub, DockerHubLogin, DockerHubSource, Pro
 use pullmint::credential::{Expiry, TokenHandle};
 use pullmint::provider::{Reason, Revocation};
 use secrecy::ExposeSecret;
-use world::clouds::Service;
+
 use world::clouds::seed::{self, Files};
+use world::clouds::{Fault, Service};
 
 use crate::{Net, accepted, minted, now, refused, requests, told};
 
@@ -181,6 +182,11 @@ async fn the_pulls_that_are_left_are_told_and_asking_costs_none() {
     for _ in 0..3 {
         let limit = provider.pull_limit(&credential).await.expect("an answer").expect("a limit");
         assert_eq!((limit.limit, limit.remaining, limit.window), (100, 100, Duration::from_secs(21600)));
+    }
+    for fault in [Fault::Throttle(Duration::from_secs(60)), Fault::Status(502)] {
+        net.clouds().fail_next(Service::HubRegistry, 1, fault);
+        let error = provider.pull_limit(&credential).await.expect_err("no word on the limit");
+        assert_ne!(error.reason, Reason::Denied, "{}", told(&error));
     }
     net.clouds().revoke_all(Service::HubTokens);
     let error = provider.pull_limit(&credential).await.expect_err("a dead token");

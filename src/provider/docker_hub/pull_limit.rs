@@ -19,7 +19,8 @@ const MANIFEST: &str = "https://registry-1.docker.io/v2/ratelimitpreview/test/ma
 const ATTEMPT: &str = "ask Docker Hub how many pulls are left";
 const DENIED: &str = "check that the token is active and may read";
 
-/// Asks. `None`: nothing is limited.
+/// Asks. `None`: nothing is limited. An answer that is no success says so only by its headers: the limit itself, and many
+/// other things, are answered with a refusal.
 ///
 /// # Errors
 /// As for every question to a registry.
@@ -32,7 +33,11 @@ pub(super) async fn ask(http: &Http, credential: &Credential) -> Result<Option<P
     }
     let token = bearer(&answer, ATTEMPT)?;
     let request = http.request(Method::HEAD, address(MANIFEST)?).bearer_auth(token.expose_secret());
-    Ok(read(&http.send(ATTEMPT, request).await?.headers))
+    let answer = http.send(ATTEMPT, request).await?;
+    match read(&answer.headers) {
+        None if !answer.status.is_success() => Err(answer.refusal(ATTEMPT, DENIED)),
+        limit => Ok(limit),
+    }
 }
 
 fn address(text: &str) -> Result<Url, MintError> {
