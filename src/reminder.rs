@@ -26,6 +26,8 @@ impl Reminder {
 
     /// Whether it is due, which it then is not again for [`EVERY`].
     pub fn is_due(&mut self, now: Timestamp) -> bool {
+        // After a clock was set back it comes as soon as from that time on.
+        self.next = self.next.min(now + EVERY);
         let is_due = now >= self.next;
         if is_due {
             self.next = now + EVERY;
@@ -45,5 +47,13 @@ mod tests {
         let mut reminder = Reminder::new(NOON);
         let due = (0..10_000).filter(|second| reminder.is_due(NOON + Duration::from_secs(*second)));
         assert_eq!(due.collect::<Vec<_>>(), [2700, 5400, 8100]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_delays_it_by_no_more_than_its_usual_time() {
+        let mut reminder = Reminder::new(NOON);
+        let earlier = NOON - Duration::from_secs(6 * 3600);
+        assert!(!reminder.is_due(earlier));
+        assert!(reminder.is_due(earlier + EVERY));
     }
 }

@@ -108,9 +108,9 @@ fn thing(notice: &Notice) -> Thing {
     (place, notice.reason, notice.subject.clone())
 }
 
-/// Zero when `now` is not after `then`.
+/// What was told in a time to come was told by a clock that has been set back since: nobody knows how long ago.
 fn since(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or_default()
+    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -190,6 +190,14 @@ mod tests {
         let notice = refused("team", "owned by kubectl");
         ration.told(notice.clone(), "first".to_owned(), NOON);
         assert_eq!(ration.ask(&notice, after(3600)), Verdict::New);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_silences_nothing() {
+        let mut ration = Ration::default();
+        let notice = refused("team", "owned by kubectl");
+        ration.told(notice.clone(), "first".to_owned(), after(6 * 3600));
+        assert_eq!(ration.ask(&notice, NOON), Verdict::New);
     }
 
     #[test]
