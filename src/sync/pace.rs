@@ -2,6 +2,9 @@
 //!
 //! Additive increase, multiplicative decrease: whenever the API server asks for patience, cannot serve, or takes longer
 //! than it wants to, fewer writes are in flight; each quick answer allows a little more, up to what is configured.
+//!
+//! Slow answers alone leave a quarter: they may be slow by nature, as behind an admission webhook, and then fewer at a time
+//! make none of them quicker.
 
 use std::time::Duration;
 
@@ -66,7 +69,8 @@ impl Pace {
     /// A write was answered.
     pub(super) fn answered(&mut self, took: Duration, now: Instant) {
         if took > SLOW {
-            self.slow_down(0.75, now);
+            let least = (self.ceiling as f64 / 4.0).min(self.allowed);
+            self.slow_down(0.75, least, now);
         } else {
             self.allowed = (self.allowed + 1.0 / self.allowed).min(self.ceiling as f64);
         }
@@ -74,13 +78,13 @@ impl Pace {
 
     /// The API server asked for patience, or could not serve.
     pub(super) fn overloaded(&mut self, now: Instant) {
-        self.slow_down(0.5, now);
+        self.slow_down(0.5, 1.0, now);
     }
 
-    fn slow_down(&mut self, factor: f64, now: Instant) {
+    fn slow_down(&mut self, factor: f64, least: f64, now: Instant) {
         if self.slowed_at.is_none_or(|at| now - at >= BREATH) {
             self.slowed_at = Some(now);
-            self.allowed = (self.allowed * factor).max(1.0);
+            self.allowed = (self.allowed * factor).max(least).max(1.0);
         }
     }
 
@@ -122,6 +126,22 @@ mod tests {
         let (mut pace, now) = (Pace::new(16, None), start());
         pace.answered(Duration::from_secs(2), now);
         assert!(pace.admits(11, now) && !pace.admits(12, now));
+    }
+
+    #[test]
+    fn answers_that_are_always_slow_leave_a_quarter_and_refusals_less() {
+        let (mut pace, mut now) = (Pace::new(16, None), start());
+        for _ in 0..100 {
+            now += BREATH;
+            pace.answered(Duration::from_millis(1200), now);
+        }
+        assert!(pace.admits(3, now) && !pace.admits(4, now));
+        for _ in 0..2 {
+            now += BREATH;
+            pace.overloaded(now);
+        }
+        pace.answered(Duration::from_millis(1200), now + BREATH);
+        assert!(pace.admits(0, now) && !pace.admits(1, now), "and slowness gives nothing back");
     }
 
     #[test]
