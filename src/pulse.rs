@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 
@@ -36,8 +37,10 @@ pub struct Pulse {
 
 #[derive(Debug)]
 struct Shared {
-    /// Seconds since the epoch.
+    /// The last beat, in seconds since the epoch: for people.
     last: AtomicI64,
+    /// The same for judging: nobody sets this clock, and it stands still while the machine sleeps, as all loops do.
+    last_at: Mutex<Instant>,
     limit: Duration,
     trouble: Mutex<Option<Trouble>>,
 }
@@ -85,6 +88,8 @@ pub struct Beat {
     pub name: String,
     /// The last beat.
     pub last: Timestamp,
+    /// How long the loop has been silent since, whatever has been done to the clock.
+    pub silence: Duration,
     /// The longest silence that is still a sign of health.
     pub limit: Duration,
     /// Of a watch: why it shows nothing although it lives.
@@ -96,7 +101,8 @@ impl Pulses {
     #[must_use]
     pub fn start(&self, name: impl Into<String>, limit: Duration, now: Timestamp) -> Pulse {
         let name = name.into();
-        let shared = Arc::new(Shared { last: AtomicI64::new(now.as_second()), limit, trouble: Mutex::default() });
+        let last = AtomicI64::new(now.as_second());
+        let shared = Arc::new(Shared { last, last_at: Mutex::new(instant()), limit, trouble: Mutex::default() });
         self.lock().insert(name.clone(), Arc::clone(&shared));
         Pulse { name, shared, pulses: self.clone() }
     }
@@ -131,6 +137,7 @@ impl Pulses {
         let beat = |(name, shared): (&String, &Arc<Shared>)| Beat {
             name: name.clone(),
             last: Timestamp::from_second(shared.last.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN),
+            silence: instant().saturating_duration_since(*lock(&shared.last_at)),
             limit: shared.limit,
             trouble: shared.trouble().clone(),
         };
@@ -138,19 +145,29 @@ impl Pulses {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Shared>>> {
-        // Nothing can panic while it is held; a map is a map all the same.
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.all)
     }
 }
 
 impl Shared {
     fn beat(&self, now: Timestamp) {
         self.last.store(now.as_second(), Ordering::Relaxed);
+        *lock(&self.last_at) = instant();
     }
 
     fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.trouble)
     }
+}
+
+/// Nothing can panic while one is held; what is in it is good all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[allow(clippy::disallowed_methods, reason = "measures silence, which nobody can set")]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 /// The pulse of the watch on these objects: a resource, and their name where the watch is limited to it.
@@ -185,15 +202,6 @@ impl Drop for Pulse {
     }
 }
 
-impl Beat {
-    /// How much too late it is; `None` while it is in time.
-    #[must_use]
-    pub fn overdue(&self, now: Timestamp) -> Option<Duration> {
-        let silence = Duration::try_from(now.duration_since(self.last)).unwrap_or_default();
-        silence.checked_sub(self.limit).filter(|late| !late.is_zero())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,14 +213,14 @@ mod tests {
         NOON + Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn a_silence_is_overdue_only_when_it_is_longer_than_its_limit() {
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_the_time_since_the_last_beat_also_if_the_clock_is_set_meanwhile() {
         let pulses = Pulses::default();
         let pulse = pulses.start("syncer", Duration::from_secs(30), NOON);
-        assert_eq!(pulses.beats()[0].overdue(after(30)), None);
-        assert_eq!(pulses.beats()[0].overdue(after(31)), Some(Duration::from_secs(1)));
-        pulse.beat(after(31));
-        assert_eq!(pulses.beats()[0].overdue(after(31)), None);
+        tokio::time::sleep(Duration::from_secs(31)).await;
+        assert_eq!(pulses.beats()[0].silence, Duration::from_secs(31));
+        pulse.beat(after(7 * 3600));
+        assert_eq!((pulses.beats()[0].silence, pulses.beats()[0].last), (Duration::ZERO, after(7 * 3600)));
     }
 
     #[tokio::test(start_paused = true)]

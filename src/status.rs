@@ -40,6 +40,8 @@ pub struct Status {
     pub namespaces: Vec<NamespaceStatus>,
     /// How many namespaces get Secrets, shown or not.
     pub namespaces_total: usize,
+    /// How many of them have a problem, shown or not.
+    pub namespaces_troubled: usize,
     /// Images that do not pull; `null` where this process does not look for them.
     pub pull_failures: Option<PullFailuresStatus>,
     /// Whether every watch has listed its objects, or is refused, and every object has been looked at.
@@ -54,7 +56,7 @@ pub struct Status {
     pub loops: Vec<LoopStatus>,
 }
 
-/// A status of ten thousand namespaces would serve nobody: those without problems are left out beyond this number.
+/// A status of ten thousand namespaces would serve nobody: it has so many at most, those with problems before others.
 pub const NAMESPACES_SHOWN: usize = 200;
 
 /// Who leads.
@@ -369,6 +371,8 @@ pub struct LoopStatus {
     pub name: String,
     /// Its last sign of life.
     pub last_beat_at: Timestamp,
+    /// How long it has been silent, whatever has been done to the clock meanwhile.
+    pub silent_seconds: u64,
     /// The longest silence that is still a sign of health, in seconds.
     pub limit_seconds: u64,
     /// Of a watch: why it shows nothing although it lives; no restart mends that.

@@ -271,16 +271,36 @@ impl Syncer {
         publications(self.plan.slots())
     }
 
-    /// Begins to write, or ceases to. What others wrote meanwhile is not known to be right.
+    /// Begins to write, or ceases to.
     fn activate(&mut self) {
         if *self.setting.active.borrow_and_update() {
-            for memory in self.memory.values_mut() {
-                memory.applied = None;
-            }
-            self.refresh();
-            self.push_everything();
+            self.take_over();
+        } else {
+            self.step_down();
         }
         self.news = true;
+    }
+
+    /// What others wrote meanwhile is not known to be right; but it is there, and not waited for.
+    fn take_over(&mut self) {
+        for memory in self.memory.values_mut() {
+            memory.applied = None;
+        }
+        for (name, place) in self.namespaces.iter_mut() {
+            place.awaited.retain(|secret, _| self.secrets[*secret].get(name).is_none());
+        }
+        self.refresh();
+        self.push_everything();
+    }
+
+    /// Another one writes from now on, and soon nothing of what was known here is true. Only of a write that is still in
+    /// flight it has to be known whether its object has gone.
+    fn step_down(&mut self) {
+        self.memory.retain(|_, memory| {
+            *memory = Memory { buried: memory.buried.take(), ..Memory::default() };
+            memory.buried.is_some()
+        });
+        self.reports.summary.send_modify(Summary::forget);
     }
 
     fn may_write(&self) -> bool {
@@ -341,6 +361,7 @@ impl Syncer {
             Verdict::Keep => Some(State::InSync),
             Verdict::Leave => None,
             Verdict::Refuse(owner) => {
+                self.await_no_more(secret, namespace);
                 let state = State::Refused(format!("owned by {owner}; {CONSENT}"));
                 if self.memory.get(&key).is_none_or(|memory| memory.state.as_ref() != Some(&state)) {
                     self.reports.metrics.conflicted("foreign");

@@ -55,6 +55,8 @@ mod state;
 mod tenants;
 #[path = "end_to_end/thousand.rs"]
 mod thousand;
+#[path = "end_to_end/told.rs"]
+mod told;
 #[path = "end_to_end/verify.rs"]
 mod verify;
 #[path = "end_to_end/volume.rs"]

@@ -6,6 +6,8 @@ mod accounts;
 mod ahead;
 #[path = "sync/bed.rs"]
 mod bed;
+#[path = "sync/board.rs"]
+mod board;
 #[path = "sync/bytes.rs"]
 mod bytes;
 #[path = "sync/churn.rs"]
@@ -28,3 +30,5 @@ mod rbac;
 mod reassign;
 #[path = "sync/rivals.rs"]
 mod rivals;
+#[path = "sync/terms.rs"]
+mod terms;

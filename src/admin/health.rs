@@ -21,7 +21,7 @@ pub const LATE_RENEWAL: Duration = Duration::from_secs(120);
 /// What a restart cannot mend, such as a cloud that says no, is no matter of life: the renewal is then tried in time.
 #[must_use]
 pub fn live(status: &Status) -> Vec<Check> {
-    let loops = status.loops.iter().map(|it| Check { name: format!("loop {}", it.name), failure: silence(it, status) });
+    let loops = status.loops.iter().map(|it| Check { name: format!("loop {}", it.name), failure: silence(it) });
     let renewals = status
         .registries
         .iter()
@@ -43,9 +43,8 @@ pub fn ready(status: &Status) -> Vec<Check> {
 }
 
 /// The loop's failure, if it has been silent for too long.
-pub(super) fn silence(it: &LoopStatus, status: &Status) -> Option<String> {
-    let silence = status.now.duration_since(it.last_beat_at).as_secs();
-    let limit = i64::try_from(it.limit_seconds).unwrap_or(i64::MAX);
+pub(super) fn silence(it: &LoopStatus) -> Option<String> {
+    let (silence, limit) = (it.silent_seconds, it.limit_seconds);
     (silence > limit).then(|| format!("silent for {silence} s, longer than {limit} s"))
 }
 

@@ -66,9 +66,18 @@ impl Sources {
     #[must_use]
     pub fn status(&self, whoami: &Whoami, now: Timestamp) -> Status {
         let summary = self.summary.borrow();
+        let leadership = leadership(&self.leadership.borrow(), &whoami.instance);
+        // Who led once still has slots of that time; they say nothing of now.
+        let nothing = Slot::default();
+        let told = |shown: &Shown| match leadership.role {
+            Role::Leader => registry(shown, &shown.slot.borrow(), now),
+            Role::Standby => registry(shown, &nothing, now),
+        };
+        let registries = self.shown.borrow().iter().map(told).collect();
         let loops = self.pulses.beats().into_iter().map(|beat| LoopStatus {
             name: beat.name,
             last_beat_at: beat.last,
+            silent_seconds: beat.silence.as_secs(),
             limit_seconds: beat.limit.as_secs(),
             problem: beat.trouble,
         });
@@ -78,13 +87,14 @@ impl Sources {
             instance: whoami.instance.clone(),
             started_at: whoami.started_at,
             now,
-            leadership: leadership(&self.leadership.borrow(), &whoami.instance),
+            leadership,
             configuration: ConfigurationStatus::clone(&self.configuration.borrow()),
-            registries: self.shown.borrow().iter().map(registry).collect(),
+            registries,
             secrets: summary.board.secrets.clone(),
             service_accounts: summary.board.service_accounts.clone(),
             namespaces: summary.board.namespaces.clone(),
             namespaces_total: summary.board.namespaces_total,
+            namespaces_troubled: summary.board.namespaces_troubled,
             pull_failures: self.pulls.borrow().as_deref().map(pulls::causes::status),
             settled: summary.settled,
             watches_listed: summary.first_listed_at.is_some(),
@@ -104,8 +114,7 @@ fn leadership(leadership: &Leadership, instance: &str) -> LeadershipStatus {
     }
 }
 
-fn registry(shown: &Shown) -> RegistryStatus {
-    let slot = shown.slot.borrow();
+fn registry(shown: &Shown, slot: &Slot, now: Timestamp) -> RegistryStatus {
     RegistryStatus {
         name: shown.name.clone(),
         provider: shown.provider,
@@ -128,8 +137,7 @@ fn registry(shown: &Shown) -> RegistryStatus {
         next_renewal_at: slot.next_attempt,
         polled: shown.polled,
         attempts: slot
-            .attempts
-            .iter()
+            .attempts_of_day(now)
             .map(|attempt| AttemptStatus { at: attempt.at, reason: attempt.failed })
             .collect(),
         rate_limit: slot.pull_limit.map(|(limit, at)| RateLimitStatus {

@@ -148,9 +148,9 @@ catalogue! {
             [REGISTRY, Label { name: "outcome", values: Values::OneOf(&VERIFICATIONS) }]
             "Questions to the registry whether it accepts a credential, by its answer";
         RATE_LIMIT: Gauge "pullmint_registry_rate_limit" [REGISTRY]
-            "Pulls that the registry allows in a window; absent until the registry has named a limit";
+            "Pulls that the registry allows in a window; 0 while it has named no limit";
         RATE_LIMIT_REMAINING: Gauge "pullmint_registry_rate_limit_remaining" [REGISTRY]
-            "Pulls that are left in the present window; absent until the registry has named a limit";
+            "Pulls that are left in the present window; 0 while the registry has named no limit";
     }
     "Secrets" {
         SECRET_EXPIRY: Gauge "pullmint_secret_expiry_timestamp_seconds" [SECRET]

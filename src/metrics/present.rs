@@ -11,11 +11,15 @@ use prometheus_client::registry::Registry;
 use crate::metrics::catalogue::{self, CODES, Family, Labels};
 use crate::pulse::TroubleReason;
 use crate::status::{
-    CopyState, Counts, LoopStatus, PullFailuresStatus, RegistryStatus, Role, SecretStatus, ServiceAccountStatus, Status,
+    CopyState, Counts, LoopStatus, PullFailuresStatus, RateLimitStatus, RegistryStatus, Role, SecretStatus,
+    ServiceAccountStatus, Status,
 };
 
 /// A watch is a loop whose name begins so.
 const WATCH: &str = "watch ";
+
+/// The provider that may limit pulls.
+const DOCKER_HUB: &str = "docker-hub";
 
 pub(super) fn register(registry: &mut Registry, status: &Status) {
     credentials(registry, &status.registries);
@@ -48,9 +52,12 @@ fn credentials(registry: &mut Registry, all: &[RegistryStatus]) {
     each(&catalogue::MINT_CONSECUTIVE_FAILURES, |one| {
         one.failure.as_ref().map_or(0.0, |failure| failure.consecutive.into())
     });
-    let limits = || all.iter().filter_map(|one| Some((one.name.as_str(), one.rate_limit?)));
-    gauges(registry, &catalogue::RATE_LIMIT, limits().map(|(name, it)| ([name], it.limit as f64)));
-    gauges(registry, &catalogue::RATE_LIMIT_REMAINING, limits().map(|(name, it)| ([name], it.remaining as f64)));
+    let limited = || all.iter().filter(|one| one.provider == DOCKER_HUB || one.rate_limit.is_some());
+    let pulls = |value: fn(RateLimitStatus) -> u64| {
+        limited().map(move |one| ([one.name.as_str()], one.rate_limit.map_or(0, value) as f64))
+    };
+    gauges(registry, &catalogue::RATE_LIMIT, pulls(|limit| limit.limit));
+    gauges(registry, &catalogue::RATE_LIMIT_REMAINING, pulls(|limit| limit.remaining));
 }
 
 fn secrets(registry: &mut Registry, all: &[SecretStatus]) {

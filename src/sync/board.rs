@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::status::{
     CopyState, CopyStatus, Counts, NAMESPACES_SHOWN, NamespaceStatus, SecretStatus, ServiceAccountStatus,
 };
-use crate::sync::decide::Observed;
+use crate::sync::decide::{Observed, Owner};
 use crate::sync::summary::{Board, State};
 use crate::sync::{Key, Syncer};
 
@@ -37,10 +37,16 @@ impl Syncer {
         let claimed = |name: &String| self.plan.claimed_accounts().any(|(_, other)| other == name);
         accounts.retain(|account| claimed(&account.name) || account.copies != Counts::default());
         accounts.sort_by(|a, b| a.name.cmp(&b.name));
-        let first = troubled.iter().filter(|(_, troubled)| **troubled);
+        let first = || troubled.iter().filter(|(_, troubled)| **troubled);
         let then = troubled.iter().filter(|(_, troubled)| !**troubled);
-        let shown = first.chain(then).take(NAMESPACES_SHOWN).map(|(namespace, _)| self.namespace(namespace));
-        Board { secrets, service_accounts: accounts, namespaces: shown.collect(), namespaces_total: troubled.len() }
+        let shown = first().chain(then).take(NAMESPACES_SHOWN).map(|(namespace, _)| self.namespace(namespace));
+        Board {
+            secrets,
+            service_accounts: accounts,
+            namespaces: shown.collect(),
+            namespaces_total: troubled.len(),
+            namespaces_troubled: first().count(),
+        }
     }
 
     fn namespace(&self, name: &Arc<str>) -> NamespaceStatus {
@@ -88,11 +94,12 @@ fn copy(name: &str, state: &State, observed: Option<&Observed>) -> CopyStatus {
 
 fn count(secret: &mut SecretStatus, state: &State, observed: Option<&Observed>, confirmed_at: Option<Timestamp>) {
     secret.copies.add(state.kind());
-    match state.kind() {
-        // What somebody else has written there says nothing of ours; and of what should be gone nobody waits for more.
-        CopyState::Refused | CopyState::LeftOver => return,
-        CopyState::InSync => secret.last_synced_at = earlier(secret.last_synced_at, confirmed_at),
-        CopyState::Waiting | CopyState::Failing => {}
+    if state.kind() == CopyState::InSync {
+        secret.last_synced_at = earlier(secret.last_synced_at, confirmed_at);
+    }
+    // What somebody else has written there says nothing of ours; and of what should be gone nobody waits for more.
+    if state.kind() == CopyState::LeftOver || observed.is_some_and(|observed| observed.owner != Owner::Us) {
+        return;
     }
     secret.lowest_expires_at = earlier(secret.lowest_expires_at, first_expiry(observed));
 }

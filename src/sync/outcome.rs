@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::sync::accounts::Account;
@@ -30,6 +31,9 @@ const RETIRED_ACCOUNT: &str = "no registry names this ServiceAccount any more, a
 
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 
+/// A longer wish is not granted: it may be that of a single webhook, and everything waits for it.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+
 /// While there is no API server: it may be back any moment, and then everything waits for this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -47,7 +51,7 @@ impl Syncer {
                     let memory = self.memory.entry(key.clone()).or_default();
                     memory.applied = Some(observed.resource_version.clone());
                     memory.confirmed_at = Some(self.setting.clock.now());
-                    self.celebrate(key, *place, namespace, &observed.uid);
+                    self.celebrate(key, *place, namespace, changed.then_some(&observed.uid));
                     self.see_secret(*place, Arc::clone(namespace), observed);
                 }
                 Ok(())
@@ -86,18 +90,25 @@ impl Syncer {
         self.outages = 0;
     }
 
-    /// A Secret is as it should be: for the first time, or again.
-    fn celebrate(&mut self, key: &Key, secret: usize, namespace: &Arc<str>, uid: &str) {
-        if let Some(since) = self.namespaces.get_mut(namespace).and_then(|place| place.awaited.remove(&secret)) {
+    /// A Secret is as it should be: for the first time, or again. Where the write changed nothing, somebody's hand on it had
+    /// changed nothing of ours either, or it was our own in a write whose answer was lost.
+    fn celebrate(&mut self, key: &Key, secret: usize, namespace: &Arc<str>, changed: Option<&String>) {
+        if let Some(since) = self.await_no_more(secret, namespace) {
             self.reports.metrics.covered(now() - since);
         }
-        if let Some(strange) = self.memory.get_mut(key).and_then(|memory| memory.strange.take()) {
+        let strange = self.memory.get_mut(key).and_then(|memory| memory.strange.take());
+        if let (Some(strange), Some(uid)) = (strange, changed) {
             let Strange { since, by } = *strange;
             self.reports.metrics.repaired(now() - since);
             let name = self.name_of(key);
-            let uid = Some(uid.to_owned());
+            let uid = Some(uid.clone());
             self.tell(Incident::Repaired { namespace: name.namespace, secret: name.name, uid, by });
         }
+    }
+
+    /// The Secret is there. Tells since when it has been waited for, if it has.
+    pub(super) fn await_no_more(&mut self, secret: usize, namespace: &Arc<str>) -> Option<Instant> {
+        self.namespaces.get_mut(namespace)?.awaited.remove(&secret)
     }
 
     /// What to do about an object that nothing in the configuration names any more; of others nothing.
@@ -145,7 +156,7 @@ impl Syncer {
             }
             Setback::Throttled(patience) => {
                 self.reports.metrics.throttled();
-                let patience = patience.unwrap_or(delay);
+                let patience = patience.unwrap_or(delay).min(LONGEST_PATIENCE);
                 warn!(seconds = patience.as_secs_f64(), "the API server asks for patience");
                 self.paused_until = self.paused_until.max(Some(now() + patience));
                 self.queue.push(key.clone(), Urgency::Bulk);

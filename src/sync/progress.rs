@@ -17,9 +17,9 @@ const REPORT_EVERY: Duration = Duration::from_millis(100);
 const BOARD_EVERY: Duration = Duration::from_secs(1);
 
 impl Syncer {
-    /// Notes how the object stands; `None` when nothing of ours belongs there.
+    /// Notes how the object stands; `None` when nothing of ours belongs there. Who does not write any more does not say.
     pub(super) fn set_state(&mut self, key: &Key, state: Option<State>) {
-        let Some(state) = state else {
+        let Some(state) = state.filter(|_| *self.setting.active.borrow()) else {
             let before = self.memory.remove(key).and_then(|memory| memory.state);
             return self.count(key, before.as_ref(), None);
         };

@@ -78,6 +78,8 @@ pub struct Board {
     pub namespaces: Vec<NamespaceStatus>,
     /// How many namespaces have any of them, shown or not.
     pub namespaces_total: usize,
+    /// How many of them have a problem, shown or not.
+    pub namespaces_troubled: usize,
 }
 
 /// A cluster that is wholly broken must not fill a status with ten thousand like sentences.
@@ -100,6 +102,16 @@ impl Summary {
                 self.problems.insert(name(), problem.to_owned());
             }
         }
+    }
+
+    /// How objects stand is for another process to say.
+    pub(super) fn forget(&mut self) {
+        for counter in [&mut self.in_sync, &mut self.waiting, &mut self.refused, &mut self.failing, &mut self.left_over]
+        {
+            *counter = 0;
+        }
+        self.problems.clear();
+        self.board = Arc::default();
     }
 
     fn counter(&mut self, state: &State) -> &mut usize {

@@ -75,6 +75,11 @@ impl<V> Table<V> {
         self.rows.get_mut(name).map(|row| &mut row.value)
     }
 
+    /// All objects, to note something about each.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut V)> {
+        self.rows.iter_mut().map(|(name, row)| (name, &mut row.value))
+    }
+
     /// All objects.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &V)> {
         self.rows.iter().map(|(name, row)| (name, &row.value))

@@ -49,6 +49,7 @@ pub(crate) fn healthy() -> Status {
         service_accounts: vec![ServiceAccountStatus { name: "default".to_owned(), copies: Counts::default() }],
         namespaces: Vec::new(),
         namespaces_total: 0,
+        namespaces_troubled: 0,
         pull_failures: None,
         settled: true,
         watches_listed: true,
@@ -98,7 +99,7 @@ fn secret(registry: &RegistryStatus) -> SecretStatus {
 }
 
 fn turning(name: &str) -> LoopStatus {
-    LoopStatus { name: name.to_owned(), last_beat_at: NOW, limit_seconds: 60, problem: None }
+    LoopStatus { name: name.to_owned(), last_beat_at: NOW, silent_seconds: 0, limit_seconds: 60, problem: None }
 }
 
 /// What a watch suffers from that the roles do not provide for.
@@ -202,7 +203,8 @@ pub(crate) fn failing() -> Status {
         message: "a cron expression has five fields, or six with seconds in front, not 2".to_owned(),
         help: Some("as `0 */6 * * *`: every six hours, in UTC".to_owned()),
     });
-    status.loops[2].last_beat_at = ago(7);
+    (status.loops[2].last_beat_at, status.loops[2].silent_seconds) = (ago(7), 7 * 60);
+    status.namespaces_troubled = status.namespaces.len();
     status
 }
 

@@ -254,3 +254,13 @@ fn times_of_all_kinds_are_told_without_a_panic() {
     status.registries[1].next_renewal_at = Some(status.now - SignedDuration::from_secs(30));
     assert_says(&status, &["Does not expire by itself", "30 s ago"]);
 }
+
+#[test]
+fn where_more_namespaces_have_problems_than_are_listed_none_of_the_others_is_called_well() {
+    let mut status = large();
+    status.namespaces_troubled = 950;
+    assert_says(&status, &["800 others are not listed, 750 of them with problems."]);
+    let view = View { namespace: Some("no-such".to_owned()), still: false };
+    let nothing = words(&render(&status, &view));
+    assert!(nothing.contains("No namespace with “no-such” in its name is among those that are listed."), "{nothing}");
+}

@@ -32,9 +32,9 @@ Prometheus' older text format to all others.
 - `0` says that there is nothing yet, `+Inf` that something never expires. Leave out the one with `> 0`; the other one
   behaves by itself, since `+Inf - time()` is never small.
 - All series exist from the start, so a first failure is an increase from 0. Those of a registry end when it leaves the
-  configuration.
-- Every replica tells everything, but only the leader mints and writes; what a standby knows of credentials and Secrets
-  may be old. Ask the leader: `pullmint_secrets and on (job, instance) (pullmint_leader == 1)`.
+  configuration; those of a loop or watch are there while it runs, and some run only where pullmint leads.
+- Every replica tells everything, but only the leader mints and writes; a standby knows nothing of credentials and
+  Secrets. Ask the leader: `pullmint_secrets and on (job, instance) (pullmint_leader == 1)`.
 - No label holds anything secret, and none grows with the number of namespaces: Secrets are told by name, over all of
   their copies.
 

@@ -44,6 +44,7 @@ pub(crate) fn healthy(now: Timestamp) -> Status {
         service_accounts: vec![account("default", FIVE)],
         namespaces: Vec::new(),
         namespaces_total: 5,
+        namespaces_troubled: 0,
         pull_failures: None,
         settled: true,
         watches_listed: true,
@@ -172,7 +173,7 @@ fn account(name: &str, copies: Counts) -> ServiceAccountStatus {
 }
 
 pub(crate) fn heard(name: &str, last_beat_at: Timestamp, limit_seconds: u64) -> LoopStatus {
-    LoopStatus { name: name.into(), last_beat_at, limit_seconds, problem: None }
+    LoopStatus { name: name.into(), last_beat_at, silent_seconds: 0, limit_seconds, problem: None }
 }
 
 fn refused() -> Trouble {

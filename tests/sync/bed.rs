@@ -44,6 +44,7 @@ pub(crate) struct Running {
     active: watch::Sender<bool>,
     summary: watch::Receiver<Summary>,
     pub(crate) coverage: watch::Receiver<Coverage>,
+    pub(crate) metrics: Metrics,
     incidents: broadcast::Receiver<Incident>,
 }
 
@@ -91,9 +92,9 @@ impl Bed {
             stop: CancellationToken::new(),
         };
         let (metrics, pulses) = (Metrics::default(), Pulses::default());
-        let reports = Reports { summary: told, coverage: covering, incidents: tell, metrics, pulses };
+        let reports = Reports { summary: told, coverage: covering, incidents: tell, metrics: metrics.clone(), pulses };
         let task = tokio::spawn(Syncer::new(setting, reports).run().with_current_subscriber());
-        Running { task, assign, active, summary, coverage, incidents }
+        Running { task, assign, active, summary, coverage, metrics, incidents }
     }
 
     pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
@@ -191,6 +192,11 @@ impl Running {
     /// The next thing that people should hear of.
     pub(crate) async fn incident(&mut self) -> Incident {
         tokio::time::timeout(PATIENCE, self.incidents.recv()).await.expect("in time").expect("a syncer")
+    }
+
+    /// The things that people should have heard of so far.
+    pub(crate) fn incidents(&mut self) -> Vec<Incident> {
+        std::iter::from_fn(|| self.incidents.try_recv().ok()).collect()
     }
 
     pub(crate) fn summary(&self) -> Summary {

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::words::{count, moment};
+use crate::keeper::slot::ATTEMPTS_KEPT;
 use crate::status::AttemptStatus;
 
 /// Half hours in a day.
@@ -28,6 +29,7 @@ pub(super) fn row(attempts: &[AttemptStatus], now: Timestamp) -> Markup {
         (_, 0) => count(renewed, "renewal"),
         _ => format!("{}, {}", count(renewed, "renewal"), count(failed, "failed attempt")),
     };
+    let words = if attempts.len() < ATTEMPTS_KEPT { words } else { format!("at least {words}") };
     html! {
         figure.history {
             figcaption {

@@ -12,7 +12,7 @@ use crate::status::{LoopStatus, Status};
 
 /// Those that are silent for longer than is healthy.
 pub(super) fn late(status: &Status) -> impl Iterator<Item = &LoopStatus> {
-    status.loops.iter().filter(|it| health::silence(it, status).is_some())
+    status.loops.iter().filter(|it| health::silence(it).is_some())
 }
 
 /// The watches that show nothing, each with its trouble.

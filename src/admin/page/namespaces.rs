@@ -1,4 +1,4 @@
-//! Namespaces × Secrets, those with problems first: all problems are told, and as much of the rest as helps.
+//! Namespaces × Secrets, those with problems first, and as many in all as a page can bear.
 
 use maud::{Markup, html};
 
@@ -34,7 +34,7 @@ pub(super) fn section(status: &Status, view: &View) -> Markup {
                 }
             }
             @if status.namespaces_total > status.namespaces.len() {
-                p.lead { (number(status.namespaces_total - status.namespaces.len())) " others have no problems and are not listed." }
+                p.lead { (unlisted(status)) }
             }
         }
     }
@@ -55,8 +55,19 @@ fn search(view: &View) -> Markup {
     }
 }
 
+fn unlisted(status: &Status) -> String {
+    let others = number(status.namespaces_total - status.namespaces.len());
+    match status.namespaces_troubled.saturating_sub(status.namespaces.len()) {
+        0 => format!("{others} others have no problems and are not listed."),
+        troubled => format!("{others} others are not listed, {} of them with problems.", number(troubled)),
+    }
+}
+
 fn nothing(status: &Status, sought: Option<&str>) -> String {
     match sought {
+        Some(sought) if status.namespaces_troubled > status.namespaces.len() => {
+            format!("No namespace with “{sought}” in its name is among those that are listed.")
+        }
         Some(sought) if status.namespaces_total > status.namespaces.len() => {
             format!("No namespace with “{sought}” in its name has a problem, or it gets no Secret.")
         }
