@@ -197,5 +197,10 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     let ca_file = global.ca_file.map(|file| dir.join(file.0));
     let (concurrency, max_writes_per_second) = (global.concurrency, global.max_writes_per_second);
     let log = global.log.map(|filter| filter.0);
-    Ok(Settings { registries, concurrency, max_writes_per_second, ca_file, log, admin, pulls })
+    let plain = |names: Vec<text::Name>| names.into_iter().map(|name| name.0).collect();
+    let retired = settings::Retired {
+        secrets: plain(global.retired_secrets),
+        service_accounts: plain(global.retired_service_accounts),
+    };
+    Ok(Settings { registries, retired, concurrency, max_writes_per_second, ca_file, log, admin, pulls })
 }

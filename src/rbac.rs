@@ -88,7 +88,9 @@ pub fn roles(settings: &Settings, namespace: &str) -> Roles {
 
 fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
     let secrets: BTreeSet<_> = settings.registries.iter().map(|registry| &registry.secret).collect();
-    let accounts: BTreeSet<_> = settings.registries.iter().flat_map(|registry| &registry.service_accounts).collect();
+    let retired: BTreeSet<_> = settings.retired.secrets.iter().filter(|name| !secrets.contains(name)).collect();
+    let accounts = settings.registries.iter().flat_map(|registry| &registry.service_accounts);
+    let accounts: BTreeSet<_> = accounts.chain(&settings.retired.service_accounts).collect();
     let mut rules = vec![
         // Which namespaces there are, their labels, and new ones at once. Names cannot limit this.
         rule("", "namespaces", &[], &["list", "watch"]),
@@ -101,6 +103,10 @@ fn cluster_rules(settings: &Settings) -> Vec<PolicyRule> {
         // Apply them (`create`, `patch`), remove those of unselected namespaces (`delete`), and see by metadata what
         // others did to them (`list`, `watch`). No `get`: their data is never read.
         rules.push(rule("", "secrets", &names(&secrets), &["create", "delete", "list", "patch", "watch"]));
+    }
+    if !retired.is_empty() {
+        // See by metadata what is left under names that nobody has any more (`list`, `watch`), and remove it (`delete`).
+        rules.push(rule("", "secrets", &names(&retired), &["delete", "list", "watch"]));
     }
     if !accounts.is_empty() {
         // See which exist and what they name already (`list`, `watch`), and add to that (`patch`).

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::clock::Clock;
+use crate::config::settings::Retired;
 use crate::keeper::slot::{Coverage, publications};
 use crate::metrics::Metrics;
 use crate::pulse::Pulses;
@@ -114,6 +115,8 @@ struct Strange {
 pub struct Assignment {
     /// The registries' credentials, and where they belong.
     pub claims: Vec<Claim>,
+    /// Names under which nothing of ours is to be left.
+    pub retired: Retired,
     /// Writes in flight at most.
     pub concurrency: usize,
     /// Writes a second at most.
@@ -261,7 +264,7 @@ impl Syncer {
     fn assign(&mut self, sources: &mut Sources) -> SelectAll<BoxStream<'static, ()>> {
         let assignment = self.setting.assignment.borrow_and_update().clone();
         self.pace.limit(assignment.concurrency, assignment.writes_per_second);
-        self.plan.assign(&assignment.claims);
+        self.plan.assign(&assignment.claims, assignment.retired);
         self.secrets.resize_with(self.plan.secrets.len(), Table::default);
         self.accounts.resize_with(self.plan.accounts.len(), Table::default);
         // Which namespaces are selected is known again when they have been listed anew.

@@ -147,6 +147,8 @@ fn every_commented_line_may_be_commented_in() {
 #[test]
 fn lines_that_go_together_make_a_valid_configuration() {
     let global = [
+        "retired_secrets",
+        "retired_service_accounts",
         "concurrency",
         "max_writes_per_second",
         "log",

@@ -20,6 +20,11 @@ pub(super) struct Global {
     /// ServiceAccounts whose `imagePullSecrets` shall name the Secret. None by default: pullmint touches no
     /// ServiceAccount unasked.
     pub(super) service_accounts: Vec<Name>,
+    /// Secrets that no registry has any more: what is pullmint's under these names is removed, wherever it is. A process
+    /// that sees a name leave the configuration does so by itself; one that starts later has to be told.
+    pub(super) retired_secrets: Vec<Name>,
+    /// ServiceAccounts that no registry names any more: what pullmint put into their `imagePullSecrets` is taken out.
+    pub(super) retired_service_accounts: Vec<Name>,
     /// Applies in flight at the API server. 16 keep one runtime thread busy; more were no faster.
     #[schemars(range(min = 1, max = 256))]
     pub(super) concurrency: usize,
@@ -46,6 +51,8 @@ impl Default for Global {
         Self {
             secret: None,
             service_accounts: Vec::new(),
+            retired_secrets: Vec::new(),
+            retired_service_accounts: Vec::new(),
             concurrency: 16,
             max_writes_per_second: None,
             ca_file: None,

@@ -13,6 +13,8 @@ use crate::registry::{Host, RegistryName};
 pub struct Settings {
     /// One per registry file, in the order of their names. An ACR file with several login servers counts once each.
     pub registries: Vec<Registry>,
+    /// Names that are configured no more.
+    pub retired: Retired,
     /// Applies in flight at the API server.
     pub concurrency: usize,
     /// Writes a second at the API server, at most; `None`: as many as it bears.
@@ -25,6 +27,16 @@ pub struct Settings {
     pub admin: Admin,
     /// Whether, and how, images that do not pull are looked into.
     pub pulls: Pulls,
+}
+
+/// Names that are configured no more, under which nothing of pullmint's is to be left. Of one that a registry has all the
+/// same, this says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retired {
+    /// Of Secrets.
+    pub secrets: Vec<String>,
+    /// Of ServiceAccounts.
+    pub service_accounts: Vec<String>,
 }
 
 /// Where metrics, health and status are served, and to whom.

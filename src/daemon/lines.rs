@@ -135,6 +135,7 @@ impl Lines {
     pub(super) fn assignment(&self, settings: &Settings) -> Result<Assignment, StartError> {
         Ok(Assignment {
             claims: self.all.iter().map(Line::claim).collect::<Result<_, _>>()?,
+            retired: settings.retired.clone(),
             concurrency: settings.concurrency,
             writes_per_second: settings.max_writes_per_second,
         })

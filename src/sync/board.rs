@@ -34,8 +34,7 @@ impl Syncer {
         }
         secrets.retain(|secret| !secret.registries.is_empty() || secret.copies != Counts::default());
         secrets.sort_by(|a, b| a.name.cmp(&b.name));
-        let claimed = |name: &String| self.plan.claimed_accounts().any(|(_, other)| other == name);
-        accounts.retain(|account| claimed(&account.name) || account.copies != Counts::default());
+        accounts.retain(|account| self.plan.is_claimed(&account.name) || account.copies != Counts::default());
         accounts.sort_by(|a, b| a.name.cmp(&b.name));
         let first = || troubled.iter().filter(|(_, troubled)| **troubled);
         let then = troubled.iter().filter(|(_, troubled)| !**troubled);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::config::CompiledSelection;
+use crate::config::settings::Retired;
 use crate::dockerconfig;
 use crate::keeper::slot::{Minted, Slot};
 use crate::registry::{Host, RegistryName};
@@ -35,6 +36,7 @@ pub struct Claim {
 #[derive(Debug, Default)]
 pub struct Plan {
     claims: Vec<Claim>,
+    retired: Retired,
     current: Vec<Option<Arc<Minted>>>,
     /// The names of the Secrets; keys refer to them by their place.
     pub secrets: Vec<String>,
@@ -48,14 +50,14 @@ pub type Picks = Box<[bool]>;
 
 impl Plan {
     /// Takes other claims in the place of those so far. What was said of picks holds no longer.
-    pub fn assign(&mut self, claims: &[Claim]) {
+    pub fn assign(&mut self, claims: &[Claim], retired: Retired) {
         self.claims = claims.to_vec();
         self.current = self.claims.iter_mut().map(|claim| claim.slot.borrow_and_update().current.clone()).collect();
         self.rendered.clear();
-        let secrets: BTreeSet<_> = claims.iter().map(|claim| &claim.secret).collect();
-        let accounts: BTreeSet<_> = claims.iter().flat_map(|claim| &claim.service_accounts).collect();
-        add(&mut self.secrets, secrets);
-        add(&mut self.accounts, accounts);
+        add(&mut self.secrets, claims.iter().map(|claim| &claim.secret).chain(&retired.secrets).collect());
+        let accounts = claims.iter().flat_map(|claim| &claim.service_accounts);
+        add(&mut self.accounts, accounts.chain(&retired.service_accounts).collect());
+        self.retired = retired;
     }
 
     /// The slots, for waiting on them.
@@ -143,16 +145,23 @@ impl Plan {
         self.claims.iter().filter(move |claim| claim.secret == *name).map(|claim| &claim.registry)
     }
 
-    /// The Secrets that somebody claims, each with its place.
-    pub fn claimed_secrets(&self) -> impl Iterator<Item = (usize, &String)> {
+    /// The Secrets that somebody claims, or that are retired, each with its place.
+    pub fn watched_secrets(&self) -> impl Iterator<Item = (usize, &String)> {
         let is_claimed = |name: &String| self.claims.iter().any(|claim| claim.secret == *name);
-        self.secrets.iter().enumerate().filter(move |(_, name)| is_claimed(name))
+        let is_watched = move |name: &String| is_claimed(name) || self.retired.secrets.contains(name);
+        self.secrets.iter().enumerate().filter(move |(_, name)| is_watched(name))
     }
 
-    /// The ServiceAccounts that somebody claims, each with its place.
-    pub fn claimed_accounts(&self) -> impl Iterator<Item = (usize, &String)> {
-        let is_claimed = |name: &String| self.claims.iter().any(|claim| claim.service_accounts.contains(name));
-        self.accounts.iter().enumerate().filter(move |(_, name)| is_claimed(name))
+    /// The ServiceAccounts that somebody claims, or that are retired, each with its place.
+    pub fn watched_accounts(&self) -> impl Iterator<Item = (usize, &String)> {
+        let is_watched = |name: &String| self.is_claimed(name) || self.retired.service_accounts.contains(name);
+        self.accounts.iter().enumerate().filter(move |(_, name)| is_watched(name))
+    }
+
+    /// Whether somebody claims ServiceAccounts of this name.
+    #[must_use]
+    pub fn is_claimed(&self, account: &String) -> bool {
+        self.claims.iter().any(|claim| claim.service_accounts.contains(account))
     }
 
     fn members(&self, secret: usize, picks: &Picks) -> impl Iterator<Item = usize> {

@@ -23,11 +23,11 @@ const UNCHANGEABLE: &str =
 const FORBIDDEN: &str = "grant what `pullmint rbac` prints, and see whether an admission policy objects";
 
 const RETIRED_SECRET: &str = "no registry has a Secret of this name any more, and the roles no longer allow to delete \
-    it: name it under `rbac.retiredSecrets` of the chart, or let the role have `delete` on it, until it is gone";
+    it: name it under `retired_secrets`, and grant what `pullmint rbac` then prints, until it is gone";
 
 const RETIRED_ACCOUNT: &str = "no registry names this ServiceAccount any more, and the roles no longer allow to take the \
-    pull Secret off it: name it under `rbac.retiredServiceAccounts` of the chart, or let the role have `patch` on it, \
-    until that is done";
+    pull Secret off it: name it under `retired_service_accounts`, and grant what `pullmint rbac` then prints, until that \
+    is done";
 
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 
@@ -115,10 +115,7 @@ impl Syncer {
     fn retired(&self, key: &Key) -> Option<&'static str> {
         match key {
             Key::Secret(place, _) => self.plan.registries(*place).next().is_none().then_some(RETIRED_SECRET),
-            Key::Account(place, _) => {
-                let claimed = self.plan.claimed_accounts().any(|(claimed, _)| claimed == *place);
-                (!claimed).then_some(RETIRED_ACCOUNT)
-            }
+            Key::Account(place, _) => (!self.plan.is_claimed(&self.plan.accounts[*place])).then_some(RETIRED_ACCOUNT),
         }
     }
 

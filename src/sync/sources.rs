@@ -91,12 +91,12 @@ impl Sources {
         self.listen_to(plan);
         self.end(Source::Namespaces);
         self.begin(Source::Namespaces, self.namespaces());
-        for (place, name) in plan.claimed_secrets() {
+        for (place, name) in plan.watched_secrets() {
             if !self.running.contains_key(&Source::Secrets(place)) {
                 self.begin(Source::Secrets(place), self.secret(place, name));
             }
         }
-        for (place, name) in plan.claimed_accounts() {
+        for (place, name) in plan.watched_accounts() {
             if !self.running.contains_key(&Source::Accounts(place)) {
                 self.begin(Source::Accounts(place), self.account(place, name));
             }
@@ -123,8 +123,8 @@ impl Sources {
 
     /// Of a name that nobody claims any more the watch may break for good, when the roles follow the configuration.
     fn listen_to(&mut self, plan: &Plan) {
-        let secrets = plan.claimed_secrets().map(|(_, name)| format!("secrets {name}"));
-        let accounts = plan.claimed_accounts().map(|(_, name)| format!("serviceaccounts {name}"));
+        let secrets = plan.watched_secrets().map(|(_, name)| format!("secrets {name}"));
+        let accounts = plan.watched_accounts().map(|(_, name)| format!("serviceaccounts {name}"));
         let mut before = std::mem::take(&mut self.heard);
         for what in secrets.chain(accounts).chain(["namespaces".to_owned()]) {
             let name = pulse::watch_name(&what);

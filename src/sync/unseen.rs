@@ -46,8 +46,8 @@ impl Syncer {
 
     /// Whether everything that is claimed has been listed, or cannot be: nobody waits for a name that is refused.
     pub(super) fn is_listed(&self) -> bool {
-        let secrets = self.plan.claimed_secrets().map(|(place, _)| Source::Secrets(place));
-        let accounts = self.plan.claimed_accounts().map(|(place, _)| Source::Accounts(place));
+        let secrets = self.plan.watched_secrets().map(|(place, _)| Source::Secrets(place));
+        let accounts = self.plan.watched_accounts().map(|(place, _)| Source::Accounts(place));
         let is_known = |source| self.is_seen(source) || self.refused.contains_key(&source);
         self.namespaces.is_listed() && secrets.chain(accounts).all(is_known)
     }
@@ -80,8 +80,8 @@ impl Syncer {
     fn is_claimed(&self, source: Source) -> bool {
         match source {
             Source::Namespaces => true,
-            Source::Secrets(place) => self.plan.claimed_secrets().any(|(claimed, _)| claimed == place),
-            Source::Accounts(place) => self.plan.claimed_accounts().any(|(claimed, _)| claimed == place),
+            Source::Secrets(place) => self.plan.watched_secrets().any(|(claimed, _)| claimed == place),
+            Source::Accounts(place) => self.plan.watched_accounts().any(|(claimed, _)| claimed == place),
         }
     }
 

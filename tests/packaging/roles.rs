@@ -29,10 +29,8 @@ fn bare(object: &Value) -> Value {
 
 #[tokio::test]
 async fn the_roles_are_those_that_pullmint_prints_for_the_same_configuration() {
-    let no_retired = ["--set", "rbac.retiredSecrets=null,rbac.retiredServiceAccounts=null"];
     for example in EXAMPLES {
-        let values = values(example);
-        let rendered = template(&[&["--values", &values], &no_retired[..]].concat()).await;
+        let rendered = template(&["--values", &values(example)]).await;
         let config = rendered.iter().find(|object| object["kind"] == "ConfigMap").expect("a configuration");
         let printed = printed(config);
         for kind in KINDS {

@@ -290,7 +290,7 @@ fn assignment(settings: &Settings, slot: watch::Receiver<Slot>) -> Assignment {
         service_accounts: Vec::new(),
         slot,
     };
-    Assignment { claims: vec![claim], concurrency: 1, writes_per_second: None }
+    Assignment { claims: vec![claim], retired: settings.retired.clone(), concurrency: 1, writes_per_second: None }
 }
 
 async fn grant(client: &Client, namespace: &str, toml: &str) {

@@ -10,6 +10,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, ResourceExt};
 use pullmint::clock::{Clock, SystemClock};
+use pullmint::config::settings::Retired;
 use pullmint::keeper::slot::Coverage;
 use pullmint::metrics::Metrics;
 use pullmint::pulse::Pulses;
@@ -48,9 +49,9 @@ pub(crate) struct Running {
     incidents: broadcast::Receiver<Incident>,
 }
 
-fn assignment(given: &[&Given]) -> Assignment {
+fn assignment(given: &[&Given], retired: Retired) -> Assignment {
     let claims = given.iter().map(|given| given.claim()).collect();
-    Assignment { claims, concurrency: 16, writes_per_second: None }
+    Assignment { claims, retired, concurrency: 16, writes_per_second: None }
 }
 
 impl Bed {
@@ -79,7 +80,7 @@ impl Bed {
         let (told, summary) = watch::channel(Summary::default());
         let (covering, coverage) = watch::channel(Coverage::new());
         let (tell, incidents) = broadcast::channel(64);
-        let (assign, assignment) = watch::channel(assignment(given));
+        let (assign, assignment) = watch::channel(assignment(given, Retired::default()));
         let (active, activated) = watch::channel(true);
         let setting = Setting {
             client,
@@ -181,7 +182,13 @@ impl Bed {
 impl Running {
     /// Tells it to do something else from now on.
     pub(crate) fn assign(&self, given: &[&Given]) {
-        self.assign.send_replace(assignment(given));
+        self.assign.send_replace(assignment(given, Retired::default()));
+    }
+
+    /// The same, and these names are configured no more.
+    pub(crate) fn assign_without(&self, given: &[&Given], secret: &str, account: &str) {
+        let retired = Retired { secrets: vec![secret.to_owned()], service_accounts: vec![account.to_owned()] };
+        self.assign.send_replace(assignment(given, retired));
     }
 
     /// Lets it write, or only watch.

@@ -142,6 +142,38 @@ async fn an_account_that_leaves_the_configuration_loses_what_was_added_to_it() {
 }
 
 #[tokio::test]
+async fn what_an_earlier_process_left_under_a_retired_name_goes_and_what_is_claimed_or_not_ours_stays() {
+    let bed = Bed::new().await;
+    let gone = Given::new("gone", "pull-outlived", "outlived-*").accounts(&["default"]);
+    let stays = Given::new("stays", "pull-staying", "outlived-*");
+    gone.publish("hunter2");
+    stays.publish("hunter3");
+    bed.namespaces("outlived", 3).await;
+    let theirs = bed.create_secret("outlived-2", foreign_secret("pull-outlived")).await;
+    let earlier = bed.sync(&[&gone, &stays]);
+    earlier.until(|summary| summary.settled && summary.in_sync == 8 && summary.refused == 1).await;
+    drop(earlier);
+
+    let later = bed.sync(&[&stays]);
+    later.until(|summary| summary.settled && summary.in_sync == 3).await;
+    later.assign_without(&[&stays], "pull-outlived", "default");
+    for namespace in ["outlived-0", "outlived-1"] {
+        bed.until_no_secret(namespace, "pull-outlived").await;
+        let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
+            kube::Api::namespaced(bed.client.clone(), namespace);
+        crate::bed::until("an account without pull Secrets", async || {
+            let account = accounts.get("default").await.expect("an account");
+            account.image_pull_secrets.is_none_or(|secrets| secrets.is_empty()).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(bed.secret("outlived-2", "pull-outlived").await, Some(theirs));
+    later.assign_without(&[&stays], "pull-staying", "default");
+    later.until(|summary| summary.settled && summary.in_sync == 3 && summary.refused == 0).await;
+    bed.assert_at_rest(later, &[&stays]).await;
+}
+
+#[tokio::test]
 async fn people_hear_who_is_in_the_way_and_what_was_repaired_after_whom() {
     let bed = Bed::new().await;
     let ecr = Given::new("ecr", "pull-heard", "heard-*");

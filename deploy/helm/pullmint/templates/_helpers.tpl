@@ -55,12 +55,12 @@ pullmint-{{ .Release.Namespace }}
 {{/* And of those that left it and are still to be removed. */}}
 {{- define "pullmint.ownSecrets" -}}
 {{- $names := include "pullmint.secrets" . | fromJsonArray }}
-{{- concat $names (.Values.rbac.retiredSecrets | default list) | uniq | sortAlpha | toRawJson }}
+{{- concat $names (.Values.settings.retired_secrets | default list) | uniq | sortAlpha | toRawJson }}
 {{- end }}
 
 {{/* The names of all ServiceAccounts that are to name pull Secrets, as a JSON list. */}}
 {{- define "pullmint.accounts" -}}
-{{- $names := .Values.rbac.retiredServiceAccounts | default list }}
+{{- $names := .Values.settings.retired_service_accounts | default list }}
 {{- range .Values.registries }}
 {{- $own := hasKey . "service_accounts" | ternary .service_accounts $.Values.settings.service_accounts }}
 {{- $names = concat $names ($own | default list) }}
