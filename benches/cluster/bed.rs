@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -112,10 +111,8 @@ impl Bed {
         self.clouds.mints(Service::Ecr)
     }
 
-    /// Removes all that pullmint and the bare loop wrote, the state and the dead one's lease too.
+    /// Removes all that pullmint and the bare loop wrote, the state too.
     pub(crate) async fn wipe(&self) {
-        let leases = Api::<Lease>::namespaced(self.client.clone(), "default");
-        leases.delete("pullmint", &DeleteParams::default()).await.ok();
         self.left.lock().expect("no panic").clear();
         let mut names = self.namespace_names();
         names.push("default".to_owned());
@@ -232,6 +229,13 @@ impl Bed {
 pub(crate) struct Pullmint {
     process: Process,
     read: usize,
+}
+
+/// It ends in good order, and gives the lease back: the next one would wait until it has run out.
+impl Drop for Pullmint {
+    fn drop(&mut self) {
+        self.process.stop();
+    }
 }
 
 impl Pullmint {
