@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
-use crate::config::settings::Registry;
+use crate::config::settings::{Registry, STATE_SECRET};
 use crate::keeper::slot::{Slot, publications};
 use crate::pulse::Pulse;
 use crate::registry::RegistryName;
@@ -33,7 +33,7 @@ mod record;
 use record::Record;
 
 /// The Secret's name.
-pub const NAME: &str = "pullmint-state";
+pub const NAME: &str = STATE_SECRET;
 
 const TYPE: &str = "pullmint.dev/state";
 

@@ -421,6 +421,34 @@ fn a_schedule_that_never_ticks_is_refused() {
 }
 
 #[test]
+fn no_secret_for_pulling_is_called_like_the_one_that_pullmint_keeps_its_state_in() {
+    assert_eq!(
+        report(&[("c/state.toml", ECR_PUBLIC)]).to_string(),
+        r#"error: the Secret of this registry would be `pullmint-state`, where pullmint keeps its own state
+ --> c/state.toml:1:12
+  |
+1 | provider = "ecr-public"
+  |            ^^^^^^^^^^^^
+  |
+  = help: give the registry a `secret`, or its file another name"#
+    );
+    assert_eq!(
+        report(&[("c/pullmint.toml", "secret = \"pullmint-state\"\n"), ("c/a.toml", ECR_PUBLIC)]).to_string(),
+        r#"error: pullmint keeps its own state in the Secret of this name
+ --> c/pullmint.toml:1:10
+  |
+1 | secret = "pullmint-state"
+  |          ^^^^^^^^^^^^^^^^
+  |
+  = help: give the Secret for pulling another name"#
+    );
+    let own = format!("{ECR_PUBLIC}secret = \"pullmint-state\"\n");
+    assert_eq!(report(&[("c/state.toml", &own)]).problems().len(), 1);
+    assert!(load(&[("c/state.toml", &format!("{ECR_PUBLIC}secret = \"pull\"\n"))]).is_ok());
+    assert!(load(&[("c/pullmint.toml", "secret = \"pull\"\n"), ("c/state.toml", ECR_PUBLIC)]).is_ok());
+}
+
+#[test]
 fn what_is_wrong_with_the_admin_table_is_shown_where_it_stands() {
     let report = |table: &str| report(&[("c/a.toml", HUB_TWO_VALID), ("c/pullmint.toml", table)]).to_string();
     assert_eq!(

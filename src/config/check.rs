@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::document::{Document, Span};
 use super::file::{Common, Global, Registry as File};
 use super::report::Flaw;
-use super::settings::{NamespaceSelection, ProviderSettings, Registry, Renewal};
+use super::settings::{NamespaceSelection, ProviderSettings, Registry, Renewal, STATE_SECRET};
 use super::text;
 use crate::registry::{Host, RegistryName};
 
@@ -34,7 +34,8 @@ pub(super) fn registries(
         File::Ecr(ecr) => one(stem, ProviderSettings::Ecr(aws::ecr(document, ecr)?)),
         File::EcrPublic(public) => one(stem, ProviderSettings::EcrPublic(aws::ecr_public(document, public)?)),
     };
-    let common = |(name, provider)| common(name, provider, file.common(), global, stem);
+    let secret = secret(document, file.common(), global, stem);
+    let common = |(name, provider)| common(name, provider, file.common(), global, &secret);
     Some(providers.into_iter().map(common).collect())
 }
 
@@ -49,15 +50,29 @@ fn acr_name(stem: &str, server: &Host, file: &File) -> String {
     }
 }
 
-fn common(name: RegistryName, provider: ProviderSettings, common: &Common, global: &Global, stem: &str) -> Registry {
-    let secret = common.secret.as_ref().or(global.secret.as_ref());
+/// The Secret's name: the file's, else the one for all, else one by the file's name, which may be taken.
+fn secret(document: &mut Document<'_>, common: &Common, global: &Global, stem: &str) -> String {
+    if let Some(given) = common.secret.as_ref().or(global.secret.as_ref()) {
+        return given.0.clone();
+    }
+    let own = format!("pullmint-{stem}");
+    if own == STATE_SECRET && document.lacks("secret") {
+        let flaw =
+            Flaw::new(format!("the Secret of this registry would be `{own}`, where pullmint keeps its own state"));
+        document
+            .report(document.value("provider"), flaw.help("give the registry a `secret`, or its file another name"));
+    }
+    own
+}
+
+fn common(name: RegistryName, provider: ProviderSettings, common: &Common, global: &Global, secret: &str) -> Registry {
     let accounts = common.service_accounts.as_ref().unwrap_or(&global.service_accounts);
     let (own, all) = (&common.namespaces, &global.namespaces);
     let globs = |globs: &[text::Glob]| globs.iter().map(|glob| glob.0.clone()).collect();
     Registry {
         name,
         provider,
-        secret: secret.map_or_else(|| format!("pullmint-{stem}"), |secret| secret.0.clone()),
+        secret: secret.to_owned(),
         namespaces: NamespaceSelection {
             include: globs(own.include.as_ref().unwrap_or(&all.include)),
             exclude: globs(own.exclude.as_ref().unwrap_or(&all.exclude)),

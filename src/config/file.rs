@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{
     AccountId, Address, ArmId, Authority, Cron, DockerId, File, Glob, HubRepository, Labels, Lifetime, LogFilter,
-    Moment, Name, Network, Region, Repository, RoleArn, Server, SessionName, Text, Url, Uuid,
+    Moment, Name, Network, Region, Repository, RoleArn, SecretName, Server, SessionName, Text, Url, Uuid,
 };
 
 /// `pullmint.toml`: what holds for every registry. The file may be absent.
@@ -16,7 +16,7 @@ use super::text::{
 pub(super) struct Global {
     /// The Secret's name in every selected namespace, for all registries together. Absent: each registry has its own,
     /// `pullmint-NAME`, so that one broken registry cannot be seen in another's Secret.
-    pub(super) secret: Option<Name>,
+    pub(super) secret: Option<SecretName>,
     /// ServiceAccounts whose `imagePullSecrets` shall name the Secret. None by default: pullmint touches no
     /// ServiceAccount unasked.
     pub(super) service_accounts: Vec<Name>,
@@ -182,7 +182,7 @@ impl Registry {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct Common {
     /// The Secret's name. Default: the one in `pullmint.toml`, else `pullmint-NAME`.
-    pub(super) secret: Option<Name>,
+    pub(super) secret: Option<SecretName>,
     /// ServiceAccounts whose `imagePullSecrets` shall name the Secret. Default: those in `pullmint.toml`.
     pub(super) service_accounts: Option<Vec<Name>>,
     /// A cron expression in UTC, with five fields or with seconds in front. A tick means "renew now", in addition to

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::network::Network;
 use crate::registry::{Host, RegistryName};
 
+/// The Secret of pullmint's own namespace in which it keeps its state. No Secret for pulling has this name.
+pub const STATE_SECRET: &str = "pullmint-state";
+
 /// Everything pullmint was told.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::Flaw;
 use super::selector::Selector;
+use super::settings::STATE_SECRET;
 use crate::cron::Ticks;
 use crate::network;
 use crate::registry::Host;
@@ -51,6 +52,8 @@ macro_rules! kinds {
 kinds! {
     /// A name of a Kubernetes object: a DNS subdomain.
     Name "kubernetes-name" name;
+    /// A name of a Secret for pulling: a DNS subdomain, but not `pullmint-state`, which is taken.
+    SecretName "pull-secret-name" secret_name;
     /// A glob, as `team-*` or `{dev,test}-?`.
     Glob "glob" glob;
     /// A Kubernetes label selector, as `team=web,env in (dev,prod),!legacy`.
@@ -119,6 +122,12 @@ fn name(text: &str) -> Verdict {
         |part: &str| !part.is_empty() && part.chars().all(inner) && !part.starts_with('-') && !part.ends_with('-');
     demand(text.len() <= 253 && text.split('.').all(part), "Kubernetes takes no such name")
         .map_err(|flaw| flaw.help("lower-case letters, digits, inner hyphens and dots, at most 253"))
+}
+
+fn secret_name(text: &str) -> Verdict {
+    name(text)?;
+    demand(text != STATE_SECRET, "pullmint keeps its own state in the Secret of this name")
+        .map_err(|flaw| flaw.help("give the Secret for pulling another name"))
 }
 
 fn server(text: &str) -> Verdict {
@@ -291,6 +300,7 @@ mod tests {
     fn each_kind_takes_what_its_system_takes() {
         for (format, valid, invalid) in [
             ("kubernetes-name", vec!["a", "a.b-c"], vec!["", "A", "a_b", "-a", "a."]),
+            ("pull-secret-name", vec!["pullmint-ecr"], vec!["A", "pullmint-state"]),
             ("glob", vec!["*", "team-{a,b}", "[a-c]?"], vec!["", "[", "{a"]),
             ("label-selector", vec!["", "a=b"], vec!["a in b"]),
             (

@@ -35,6 +35,8 @@ async fn values_that_cannot_be_meant_are_refused_in_words() {
         ("aws.roleArn=puller", "'/aws/roleArn'"),
         ("registries.pullmint.provider=ecr-public", "invalid propertyName 'pullmint'"),
         ("rbac.scope=namespaces", "'/rbac/namespaces': minItems: got 0, want 1"),
+        ("registries.state.provider=ecr-public", "registries.state: give it another `secret`"),
+        ("registries.a.provider=ecr-public,settings.secret=pullmint-state", "registries.a: give it another `secret`"),
     ] {
         let ran = helm(&["template", "pullmint", CHART, "--set", set]).await;
         assert!(!ran.ok && ran.err.contains(words), "{set}: {}", ran.err);

@@ -47,7 +47,11 @@ pullmint-{{ .Release.Namespace }}
 {{- $names := list }}
 {{- range $name, $registry := .Values.registries }}
 {{- $own := printf "pullmint-%s" $name }}
-{{- $names = append $names ($registry.secret | default $.Values.settings.secret | default $own) }}
+{{- $secret := $registry.secret | default $.Values.settings.secret | default $own }}
+{{- if eq $secret "pullmint-state" }}
+{{- fail (printf "registries.%s: give it another `secret`; pullmint keeps its own state in pullmint-state" $name) }}
+{{- end }}
+{{- $names = append $names $secret }}
 {{- end }}
 {{- $names | uniq | sortAlpha | toRawJson }}
 {{- end }}
