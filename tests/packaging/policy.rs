@@ -206,6 +206,13 @@ async fn all_of_pullmints_own_work_passes() {
     theft.foreign(&consenting).await;
     theft.apply(&secret).await.expect("adopted");
 
+    consenting["data"]["theirs"] = json!("e30=");
+    theft.foreign(&consenting).await;
+    for done in ["adopted", "renewed"] {
+        let secret = theft.apply(&secret).await.expect(done);
+        assert_eq!(secret.data.expect("data").len(), 2, "theirs stays");
+    }
+
     let mut state = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pullmint-state"}});
     state["type"] = json!("pullmint.dev/state");
     state["data"] = json!({"ecr": "e30="});
@@ -220,7 +227,7 @@ async fn no_secret_passes_that_is_not_a_pull_secret_of_the_configuration() {
     assert_denied(&theft.apply(&theft.secret("other")).await, "only the Secrets that its configuration names");
     for (path, value, words) in [
         ("/type", json!("Opaque"), "only Secrets of type kubernetes.io/dockerconfigjson"),
-        ("/data/more", json!("e30="), "only Secrets whose one key is .dockerconfigjson"),
+        ("/data/more", json!("e30="), "no key of a Secret but .dockerconfigjson"),
         ("/metadata/labels/pullmint.dev~1owner", json!("other"), "only Secrets that are labelled as its own"),
         ("/metadata/labels/app.kubernetes.io~1managed-by", json!("Helm"), "only Secrets that are labelled as its own"),
     ] {
@@ -229,6 +236,20 @@ async fn no_secret_passes_that_is_not_a_pull_secret_of_the_configuration() {
         secret.pointer_mut(parent).expect("a parent")[key.replace("~1", "/")] = value;
         assert_denied(&theft.apply(&secret).await, words);
     }
+    let mut keys = theft.secret("pullmint-ecr");
+    theft.apply(&keys).await.expect("a pull Secret");
+    let secrets = |client: &Client| Api::<Secret>::namespaced(client.clone(), &theft.tenant);
+    let patch = async |secrets: Api<Secret>, data: Value| {
+        let patch = json!({"data": data});
+        secrets.patch("pullmint-ecr", &PatchParams::default(), &Patch::Merge(patch)).await
+    };
+    patch(secrets(&theft.admin), json!({"theirs": "e30="})).await.expect("a tenant's own key");
+    for wrong in [json!({"more": "e30="}), json!({"theirs": "W10="}), json!({"theirs": null})] {
+        assert_denied(&patch(secrets(&theft.thief), wrong).await, "no key of a Secret but .dockerconfigjson");
+    }
+    keys["data"]["more"] = json!("e30=");
+    assert_denied(&theft.apply(&keys).await, "no key of a Secret but .dockerconfigjson");
+
     let mut state = theft.secret("pullmint-state");
     let params = PatchParams::apply("pullmint").force();
     let elsewhere = theft.apply_as(&theft.tenant, &state, &params).await;
