@@ -35,6 +35,7 @@ async fn values_that_cannot_be_meant_are_refused_in_words() {
         ("aws.roleArn=puller", "'/aws/roleArn'"),
         ("registries.pullmint.provider=ecr-public", "invalid propertyName 'pullmint'"),
         ("rbac.scope=namespaces", "'/rbac/namespaces': minItems: got 0, want 1"),
+        ("prometheusRule.runbookUrl=wiki", "'/prometheusRule/runbookUrl'"),
         ("registries.state.provider=ecr-public", "registries.state: give it another `secret`"),
         ("registries.a.provider=ecr-public,settings.secret=pullmint-state", "registries.a: give it another `secret`"),
     ] {
@@ -113,4 +114,19 @@ async fn a_changed_configuration_replaces_the_pods_only_on_demand() {
     let first = checksum(&["--set", "restartOnConfigChange=true"]).await;
     let other = checksum(&["--set", "restartOnConfigChange=true,settings.concurrency=8"]).await;
     assert!(first.is_string() && other.is_string() && first != other, "{first} {other}");
+}
+
+#[tokio::test]
+async fn each_alert_leads_to_its_page_wherever_the_pages_are_published() {
+    for place in ["https://wiki.example.com/pullmint", "https://wiki.example.com/pullmint/"] {
+        let set = format!("prometheusRule.enabled=true,prometheusRule.runbookUrl={place}");
+        let objects = template(&["--set", &set]).await;
+        let groups = only(&objects, "PrometheusRule")["spec"]["groups"].as_array().expect("groups");
+        let rules: Vec<_> = groups.iter().flat_map(|group| group["rules"].as_array().expect("rules")).collect();
+        assert!(rules.len() > 10, "{rules:?}");
+        for rule in rules {
+            let page = format!("https://wiki.example.com/pullmint/{}", rule["alert"].as_str().expect("a name"));
+            assert_eq!(rule["annotations"]["runbook_url"], page);
+        }
+    }
 }
