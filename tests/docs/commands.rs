@@ -102,29 +102,35 @@ async fn the_charts_own_page_can_be_followed() {
 async fn what_to_look_at_and_the_runbooks_can_be_followed() {
     let scene = Scene::start("docs-runbooks", 2).await;
     scene.configure("ecr.toml", ECR);
+    scene.configure_all("admin.authenticate = true\n");
     let _pullmint = scene.run();
     scene.until_secret("docs-runbooks-0", "pullmint-ecr").await;
     scene.until_secret("docs-runbooks", "pullmint-state").await;
+    let address = scene.address("pullmint").await;
+    let own = [
+        ("-n pullmint", "-n docs-runbooks"),
+        ("--namespace pullmint", "--namespace docs-runbooks"),
+        ("--serviceaccount pullmint:", "--serviceaccount docs-runbooks:"),
+        ("serviceaccount:pullmint:", "serviceaccount:docs-runbooks:"),
+        ("localhost:8080", &address),
+        ("NAMESPACE", "docs-runbooks-0"),
+        ("NAME", "pullmint-ecr"),
+        ("POD", "pullmint-0"),
+        ("DIR", "my-config"),
+    ];
     let pod = json!({
         "metadata": { "name": "pullmint-0", "labels": { "app.kubernetes.io/name": "pullmint" } },
         "spec": { "containers": [{ "name": "pullmint", "image": "example.com/pullmint" }] },
     });
-    let mut shell = Shell::open(&scene, "docs/watch.md", &[]).await;
+    let mut shell = Shell::open(&scene, "docs/watch.md", &own).await;
+    let status = shell.until("curl").await;
+    assert!(status.contains("\"registries\""), "{status}");
     let expiries = shell.until("custom-columns").await;
     assert!(expiries.contains("docs-runbooks-0") && expiries.contains("Z"), "{expiries}");
     make::<Pod>(&scene, "docs-runbooks", "test", pod).await;
     world::prometheus_operator::define(&scene.client).await.expect("the operator's kinds");
     shell.run("pullmint rbac --config my-config --namespace docs-runbooks | kubectl apply --filename -").await;
 
-    let own = [
-        ("-n pullmint", "-n docs-runbooks"),
-        ("--namespace pullmint", "--namespace docs-runbooks"),
-        ("serviceaccount:pullmint:", "serviceaccount:docs-runbooks:"),
-        ("NAMESPACE", "docs-runbooks-0"),
-        ("NAME", "pullmint-ecr"),
-        ("POD", "pullmint-0"),
-        ("DIR", "my-config"),
-    ];
     for page in pages::all().into_iter().filter(|page| page.path.starts_with(RUNBOOKS)) {
         let mut shell = Shell::open(&scene, &page.path, &own).await;
         shell.read_on().await;

@@ -215,10 +215,15 @@ impl Scene {
         logs.iter().map(end).collect()
     }
 
+    /// Where the pullmint of this name serves its status.
+    pub(crate) async fn address(&self, name: &str) -> String {
+        let line = self.until_said_by(name, &["serving metrics, health and status"]).await;
+        line.split_whitespace().find_map(|word| word.strip_prefix("address=")).expect("an address").to_owned()
+    }
+
     /// Asks the pullmint of this name for its status, its page or its metrics.
     pub(crate) async fn ask(&self, name: &str, path: &str) -> String {
-        let line = self.until_said_by(name, &["serving metrics, health and status"]).await;
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("address=")).expect("an address");
+        let address = self.address(name).await;
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let answer = client.get(format!("http://{address}{path}")).send().await.expect("an answer");
         answer.text().await.expect("a text")

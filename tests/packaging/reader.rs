@@ -80,7 +80,7 @@ impl Reader {
     async fn looks_at_the_status(&self, line: &str) {
         let port = Port::free().expect("a port");
         let line = line.replace(" 8080 ", &format!(" {port}:8080 "));
-        let mut way = self.bash(&format!("exec {line}"));
+        let mut way = self.bash(&line.replace("kubectl port-forward", "exec kubectl port-forward"));
         let _way = way.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("bash");
         for path in ["/", "/status.json", "/metrics", "/livez", "/readyz"] {
             let url = format!("http://127.0.0.1:{port}{path}");
