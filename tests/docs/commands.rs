@@ -76,6 +76,8 @@ async fn what_is_installed_can_be_upgraded_and_uninstalled_without_a_trace() {
     let own =
         [("namespace pullmint", "namespace docs-install-own"), ("dev/owner=pullmint", "dev/owner=docs-install-own")];
     let mut shell = Shell::open(&scene, "docs/install.md", &own).await;
+    let applied = shell.until("kubectl apply --filename pullmint.yaml").await;
+    assert!(applied.contains("deployment.apps/pullmint") && !applied.contains("pod/"), "{applied}");
     shell.turn_to("docs/upgrade.md").await;
     // There is no node for the Deployment's pods, so this does their work.
     let pass = scene.pullmint(&["once", "--namespace", "docs-install-own"]).await;
