@@ -3,6 +3,7 @@
 use clap::Parser;
 use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::{Pod, Secret, ServiceAccount};
+use kube::api::{Api, Patch, PatchParams};
 use pullmint::cli::Cli;
 use serde_json::json;
 
@@ -73,19 +74,37 @@ async fn the_guide_to_docker_hub_can_be_followed() {
 #[tokio::test]
 async fn what_is_installed_can_be_upgraded_and_uninstalled_without_a_trace() {
     let scene = Scene::start("docs-install", 2).await;
-    let own =
-        [("namespace pullmint", "namespace docs-install-own"), ("dev/owner=pullmint", "dev/owner=docs-install-own")];
+    let own = [
+        ("namespace pullmint", "namespace docs-install-own"),
+        ("dev/owner=pullmint", "dev/owner=docs-install-own"),
+        ("\"pullmint/", "\"docs-install-own/"),
+    ];
     let mut shell = Shell::open(&scene, "docs/install.md", &own).await;
     let applied = shell.until("kubectl apply --filename pullmint.yaml").await;
     assert!(applied.contains("deployment.apps/pullmint") && !applied.contains("pod/"), "{applied}");
     shell.turn_to("docs/upgrade.md").await;
-    // There is no node for the Deployment's pods, so this does their work.
+    // There is no node for the Deployment's pods, so this does their work, where and how no file says by `include`.
+    let selected = "namespaces.selector = \"kubernetes.io/metadata.name in (docs-install-0,docs-install-1)\"";
+    scene.configure("pullmint.toml", &format!("ca_file = \"{{ca_file}}\"\n{selected}\n"));
+    scene.configure("ecr.toml", &format!("{ECR}service_accounts = [\"default\"]\n"));
+    let accounts = Api::<ServiceAccount>::namespaced(scene.client.clone(), "docs-install-1");
+    let theirs = Patch::Merge(json!({ "imagePullSecrets": [{ "name": "theirs" }] }));
+    accounts.patch("default", &PatchParams::default(), &theirs).await.expect("an account");
     let pass = scene.pullmint(&["once", "--namespace", "docs-install-own"]).await;
     assert_eq!(pass.code, 0, "{pass:?}");
     scene.until_secret("docs-install-1", "pullmint-ecr").await;
+    let names = async || {
+        let account = accounts.get("default").await.expect("an account");
+        let noted =
+            account.metadata.annotations.is_some_and(|all| all.contains_key("pullmint.dev/added-image-pull-secrets"));
+        let names: Vec<_> = account.image_pull_secrets.into_iter().flatten().map(|secret| secret.name).collect();
+        (names, noted)
+    };
+    assert_eq!(names().await, (vec!["theirs".to_owned(), "pullmint-ecr".to_owned()], true));
     shell.turn_to("docs/uninstall.md").await;
-    let left = shell.until("kubectl get secrets").await;
-    assert_eq!(left, "");
+    shell.until("kubectl delete secrets").await;
+    assert_eq!(names().await, (vec!["theirs".to_owned()], false));
+    assert_eq!(scene.count("pullmint-ecr").await, 0);
     shell.finish().await;
 }
 
