@@ -13,6 +13,8 @@ mod commands;
 mod eks;
 #[path = "docs/examples.rs"]
 mod examples;
+#[path = "docs/external_secrets.rs"]
+mod external_secrets;
 #[path = "docs/generated.rs"]
 mod generated;
 #[path = "docs/links.rs"]

@@ -19,7 +19,7 @@ const RUNBOOKS: &str = "docs/runbooks/";
 #[test]
 fn every_page_with_commands_is_read_by_a_test() {
     let tests = [include_str!("aws.rs"), include_str!("azure.rs"), include_str!("commands.rs")];
-    let tests = [tests.concat().as_str(), include_str!("migration.rs")].concat();
+    let tests = [&tests.concat(), include_str!("external_secrets.rs"), include_str!("migration.rs")].concat();
     for page in pages::all() {
         let own = page.commands().into_iter().filter(|command| runners::of(command) == Runner::Page).count();
         let opened = tests.contains(&format!("\"{}\"", page.path)) || page.path.starts_with(RUNBOOKS);

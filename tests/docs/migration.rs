@@ -1,23 +1,20 @@
 //! From other tools to pullmint by the documented steps, while somebody watches every state of the Secrets.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use kube::api::{Api, DynamicObject, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::Api;
 use serde_json::{Value, json};
 
-use crate::objects::{make, make_kinds, workload};
+use crate::objects::{make, workload};
 use crate::scene::{ECR, PATIENCE, Scene};
 use crate::shell::Shell;
 use crate::vigil::{HOST, Vigil, credential};
 
 /// What another tool minted in its time: `user:password` in base64, which opens the registry.
-async fn minted_before(scene: &Scene) -> String {
+pub(crate) async fn minted_before(scene: &Scene) -> String {
     scene.configure("ecr.toml", ECR);
     let printed = scene.pullmint(&["render", "--reveal"]).await;
     assert_eq!(printed.code, 0, "{printed:?}");
@@ -26,7 +23,7 @@ async fn minted_before(scene: &Scene) -> String {
 }
 
 /// A pull Secret as a tool writes it that knows this entry for the registry.
-fn pull_secret(name: &str, server: &str, entry: &Value) -> Value {
+pub(crate) fn pull_secret(name: &str, server: &str, entry: &Value) -> Value {
     let config = json!({ "auths": { server: entry } }).to_string();
     json!({
         "metadata": { "name": name },
@@ -35,14 +32,14 @@ fn pull_secret(name: &str, server: &str, entry: &Value) -> Value {
     })
 }
 
-fn user_and_password(auth: &str) -> (String, String) {
+pub(crate) fn user_and_password(auth: &str) -> (String, String) {
     let text = STANDARD.decode(auth).expect("base64");
     let text = String::from_utf8(text).expect("text");
     let (user, password) = text.split_once(':').expect("user and password");
     (user.to_owned(), password.to_owned())
 }
 
-async fn until_ours(scene: &Scene, namespace: &str, name: &str) {
+pub(crate) async fn until_ours(scene: &Scene, namespace: &str, name: &str) {
     let ours = async || {
         let labels = scene.secret(namespace, name).await?.metadata.labels?;
         (labels.get("pullmint.dev/owner")? == scene.name).then_some(())
@@ -112,79 +109,6 @@ async fn the_secrets_of_k8s_ecr_login_renew_are_taken_over_without_a_gap() {
     assert!(seen.contains("docs-renew-0") && seen.contains("docs-renew-1"), "{seen}");
     shell.finish().await;
     vigil.saw_no_gap(&scene).await;
-}
-
-/// An ExternalSecret with its generator, and the Secret that External Secrets made of them.
-async fn external_secret(scene: &Scene, namespace: &str, auth: &str) {
-    let of =
-        |group: &str, version: &str, kind: &str| ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    let generator = of("generators.external-secrets.io", "v1alpha1", "ECRAuthorizationToken");
-    let external = of("external-secrets.io", "v1", "ExternalSecret");
-    let created = async |resource: &ApiResource, name: &str, spec: Value| {
-        let object = json!({
-            "apiVersion": resource.api_version, "kind": resource.kind, "metadata": { "name": name }, "spec": spec,
-        });
-        let object: DynamicObject = serde_json::from_value(object).expect("an object");
-        let api = Api::<DynamicObject>::namespaced_with(scene.client.clone(), namespace, resource);
-        // A kind is served a moment after it was made.
-        let known = async || api.create(&PostParams::default(), &object).await.ok();
-        scene.until(&format!("a new {}", resource.kind), PATIENCE, known).await
-    };
-    created(&generator, "ecr-gen", json!({ "region": "eu-west-1" })).await;
-    let target = json!({ "name": "ecr-secret", "creationPolicy": "Owner", "deletionPolicy": "Delete" });
-    let owner = created(&external, "ecr-secret", json!({ "refreshInterval": "1h", "target": target })).await;
-
-    let (username, password) = user_and_password(auth);
-    let mut theirs = pull_secret("ecr-secret", HOST, &json!({ "username": username, "password": password }));
-    theirs["metadata"]["labels"] = json!({
-        "reconcile.external-secrets.io/managed": "true",
-        "reconcile.external-secrets.io/created-by": "6d9f1c2b3a4e5f60718293a4b5c6d7e8f9a0b1c2d3e4f5061728394a",
-    });
-    theirs["metadata"]["annotations"] = json!({ "reconcile.external-secrets.io/data-hash": "0a1b2c3d4e5f" });
-    theirs["metadata"]["ownerReferences"] = json!([{
-        "apiVersion": external.api_version,
-        "kind": external.kind,
-        "name": "ecr-secret",
-        "uid": owner.metadata.uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
-    }]);
-    make::<Secret>(scene, namespace, "externalsecrets.external-secrets.io/ecr-secret", theirs).await;
-}
-
-#[tokio::test]
-async fn the_secrets_of_external_secrets_are_taken_over_without_a_gap() {
-    let scene = Scene::start("docs-eso", 2).await;
-    let mut shell = Shell::open(&scene, "docs/migration/external-secrets.md", &[]).await;
-    let auth = minted_before(&scene).await;
-    let external = ("external-secrets.io", "v1", "ExternalSecret");
-    make_kinds(&scene, &[external, ("generators.external-secrets.io", "v1alpha1", "ECRAuthorizationToken")]).await;
-    external_secret(&scene, "docs-eso-0", &auth).await;
-    external_secret(&scene, "docs-eso-1", &auth).await;
-
-    let vigil = Vigil::over(&scene, "docs-eso-0", "ecr-secret").await;
-    let policy = shell.until("jsonpath").await;
-    assert_eq!(policy, "Delete");
-    shell.until("--cascade=orphan").await;
-    let pullmint = scene.run();
-    scene.until_said(&["refused", "docs-eso-0", "externalsecrets.external-secrets.io/ecr-secret"]).await;
-    shell.until("dev/adopt=true").await;
-    until_ours(&scene, "docs-eso-0", "ecr-secret").await;
-    shell.until("--show-labels").await;
-    shell.finish().await;
-    let secret = scene.secret("docs-eso-0", "ecr-secret").await.expect("a Secret");
-    assert_eq!(secret.metadata.owner_references, None);
-    assert!(secret.metadata.labels.expect("labels").keys().all(|label| !label.contains("external-secrets")));
-    vigil.saw_no_gap(&scene).await;
-    drop(pullmint);
-
-    // What the page warns of.
-    let careless = Vigil::over(&scene, "docs-eso-1", "ecr-secret").await;
-    let external = ApiResource::from_gvk(&GroupVersionKind::gvk("external-secrets.io", "v1", "ExternalSecret"));
-    let api = Api::<DynamicObject>::namespaced_with(scene.client.clone(), "docs-eso-1", &external);
-    api.delete("ecr-secret", &Default::default()).await.expect("deleted");
-    let gone = async || careless.saw_it_gone().then_some(());
-    scene.until("the Secret to go with its ExternalSecret", Duration::from_secs(60), gone).await;
 }
 
 #[tokio::test]

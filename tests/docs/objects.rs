@@ -36,16 +36,16 @@ pub(crate) fn workload(name: &str, pull_secrets: &Value) -> Value {
     })
 }
 
-/// Makes kinds known to the API server, by group, version and name, whatever their objects look like.
-pub(crate) async fn make_kinds(scene: &Scene, kinds: &[(&str, &str, &str)]) {
-    for (group, version, kind) in kinds {
+/// Makes kinds known to the API server, by group, version, name and scope, whatever their objects look like.
+pub(crate) async fn make_kinds(scene: &Scene, kinds: &[((&str, &str, &str), &str)]) {
+    for ((group, version, kind), scope) in kinds {
         let plural = format!("{}s", kind.to_lowercase());
         let schema = json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
         let definition = json!({
             "metadata": { "name": format!("{plural}.{group}") },
             "spec": {
                 "group": group,
-                "scope": "Namespaced",
+                "scope": scope,
                 "names": { "kind": kind, "plural": plural, "singular": kind.to_lowercase() },
                 "versions": [{ "name": version, "served": true, "storage": true, "schema": schema }],
             },
