@@ -1,11 +1,13 @@
 # syntax=docker/dockerfile:1
 # Versions are pinned by tag. To pin by digest, too, append what `docker buildx imagetools inspect rust:1.95.0-bookworm` prints
-# as `@sha256:…`. The result depends on nothing else: the lock file fixes every crate.
+# as `@sha256:…`. The files then depend on nothing else: the lock file fixes every crate, and no path or time of the machine
+# gets into them. For the same time of the image itself, too, build with `--build-arg SOURCE_DATE_EPOCH=0`.
 FROM rust:1.95.0-bookworm AS build
 # The binary then carries the list of its dependencies, for scanners.
 RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
 COPY . .
+ARG SOURCE_DATE_EPOCH=0
 RUN deploy/image/build && deploy/image/rootfs target/release/pullmint /rootfs
 
 FROM scratch

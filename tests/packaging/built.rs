@@ -1,5 +1,5 @@
 //! What the pages have a reader build, and bring to a registry: their own commands in this checkout, with the release profile.
-//! Only the optimizer rests.
+//! Only the optimizer rests, and all crates are compiled as those of the image.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -28,6 +28,12 @@ static TARGET: LazyLock<PathBuf> = LazyLock::new(|| {
     own.join("unoptimized")
 });
 
+/// What the image's crates are compiled with. With other flags they would be compiled twice.
+static FLAGS: LazyLock<String> = LazyLock::new(|| {
+    let printed = std::process::Command::new(pages::root().join("deploy/image/remap")).output().expect("a start");
+    String::from_utf8(printed.stdout).expect("UTF-8")
+});
+
 /// One build at a time, and none while somebody reads what the last one made.
 static BUILDING: Mutex<()> = Mutex::const_new(());
 
@@ -54,7 +60,7 @@ fn bash(line: &str) -> Command {
         }
     }
     bash.envs(UNOPTIMIZED.lines().map(|variable| variable.split_once('=').expect("NAME=VALUE")));
-    bash.env("CARGO_TARGET_DIR", &*TARGET);
+    bash.env("CARGO_TARGET_DIR", &*TARGET).env("CARGO_ENCODED_RUSTFLAGS", &*FLAGS);
     bash
 }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::built;
+use crate::{built, pages};
 
 /// The name under which the chart asks for the image.
 pub(crate) const REFERENCE: &str = "docker.io/library/pullmint:0.1.0";
@@ -83,6 +83,16 @@ fn packing_the_same_files_twice_gives_the_same_digest() {
 }
 
 #[test]
+fn the_files_bear_no_time_of_the_machine_that_laid_them_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let rootfs = small(dir.path());
+    for file in ["", "etc", "etc/passwd", "pullmint"] {
+        let time = fs::metadata(rootfs.join(file)).and_then(|file| file.modified()).expect("a time");
+        assert_eq!(time, std::time::SystemTime::UNIX_EPOCH, "{file}");
+    }
+}
+
+#[test]
 fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certificates_and_a_user() {
     let dir = tempfile::tempdir().expect("a directory");
     let (archive, _) = pack(&small(dir.path()), &dir.path().join("image.tar"));
@@ -119,13 +129,33 @@ fn the_released_image_weighs_little() {
     assert!(size <= LIMIT, "{size} bytes");
 }
 
+/// The image's binary.
+async fn binary(dir: &Path) -> Vec<u8> {
+    let layout = files(File::open(archive(dir).await).expect("an archive"));
+    let mut files = layout.values().filter(|blob| blob.len() > 1 << 20).flat_map(|layer| files(layer.as_slice()));
+    files.find(|(name, _)| name == "pullmint").expect("a binary").1
+}
+
+#[tokio::test]
+async fn the_images_binary_holds_no_path_of_the_machine_that_built_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let binary = binary(dir.path()).await;
+    let text = String::from_utf8_lossy(&binary);
+    let home = PathBuf::from(std::env::var_os("HOME").expect("a home"));
+    let cargo = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    for place in [&cargo, pages::root()].map(|path| path.display().to_string()) {
+        let found = text.match_indices(&place).map(|(at, _)| text[at..].chars().take(200).collect::<String>());
+        // Of its C files this crate takes care itself, if it is optimized.
+        let left = found.filter(|path| given().is_some() || !path.contains("/aws-lc-sys-"));
+        assert_eq!(left.take(3).collect::<Vec<_>>(), [""; 0]);
+    }
+    assert!(text.contains("/cargo/registry/src/"), "paths of crates are remapped");
+}
+
 #[tokio::test]
 async fn the_images_binary_needs_no_library_and_tells_scanners_what_is_in_it() {
     let dir = tempfile::tempdir().expect("a directory");
-    let layout = files(File::open(archive(dir.path()).await).expect("an archive"));
-    let binary = layout.values().filter(|blob| blob.len() > 1 << 20).flat_map(|layer| files(layer.as_slice()));
-    let (_, binary) = binary.into_iter().find(|(name, _)| name == "pullmint").expect("a binary");
-    fs::write(dir.path().join("pullmint"), binary).expect("a file");
+    fs::write(dir.path().join("pullmint"), binary(dir.path()).await).expect("a file");
     let headers = output("readelf", &["-lSW".as_ref(), &dir.path().join("pullmint")]);
     assert!(!headers.contains("INTERP"), "it asks for a dynamic linker");
     // The section of cargo-auditable, which rust-audit-info and trivy read.
