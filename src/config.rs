@@ -197,10 +197,9 @@ fn assemble(dir: &Path, files: &mut [(PathBuf, String)], mut problems: Vec<Probl
     let ca_file = global.ca_file.map(|file| dir.join(file.0));
     let (concurrency, max_writes_per_second) = (global.concurrency, global.max_writes_per_second);
     let log = global.log.map(|filter| filter.0);
-    let plain = |names: Vec<text::Name>| names.into_iter().map(|name| name.0).collect();
     let retired = settings::Retired {
-        secrets: plain(global.retired_secrets),
-        service_accounts: plain(global.retired_service_accounts),
+        secrets: global.retired_secrets.into_iter().map(|name| name.0).collect(),
+        service_accounts: global.retired_service_accounts.into_iter().map(|name| name.0).collect(),
     };
     Ok(Settings { registries, retired, concurrency, max_writes_per_second, ca_file, log, admin, pulls })
 }

@@ -22,7 +22,7 @@ pub(super) struct Global {
     pub(super) service_accounts: Vec<Name>,
     /// Secrets that no registry has any more: what is pullmint's under these names is removed, wherever it is. A process
     /// that sees a name leave the configuration does so by itself; one that starts later has to be told.
-    pub(super) retired_secrets: Vec<Name>,
+    pub(super) retired_secrets: Vec<SecretName>,
     /// ServiceAccounts that no registry names any more: what pullmint put into their `imagePullSecrets` is taken out.
     pub(super) retired_service_accounts: Vec<Name>,
     /// Applies in flight at the API server. 16 keep one runtime thread busy; more were no faster.

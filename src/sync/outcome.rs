@@ -17,8 +17,7 @@ use crate::sync::{Done, Key, Strange, Syncer, WAIT_AGAIN, manifest, now};
 pub(super) const CONSENT: &str =
     "rename it, delete it, or let pullmint have it: kubectl annotate secret NAME pullmint.dev/adopt=true";
 
-const UNCHANGEABLE: &str =
-    "a Secret's type and an immutable Secret cannot be changed: delete it, and pullmint will make it anew";
+const UNCHANGEABLE: &str = "a Secret's type and an immutable Secret cannot be changed: once no pod needs it, delete it, and pullmint makes it anew";
 
 const FORBIDDEN: &str = "grant what `pullmint rbac` prints, and see whether an admission policy objects";
 
