@@ -77,7 +77,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// A keeper that goes on from what `slot` holds: nothing, or what an earlier keeper left. While it lives, nobody
-    /// else may write the slot.
+    /// else may write the slot, but to say that other settings are in force, which ends it.
     #[must_use]
     pub fn new(
         task: Task,

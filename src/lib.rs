@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | [`Settings`](config::Settings), the way to the clouds that belongs to them, and what is wrong with the files | [`reload::follow`] | everybody |
 //! | which registries are at work, and what belongs where | the [`Daemon`](daemon::Daemon) | syncer, status |
-//! | [`Slot`](keeper::slot::Slot): the credential in force, the last failure | its [`Keeper`](keeper::Keeper); between two of them the [`Daemon`](daemon::Daemon), from the state Secret | syncer, state, Events, status |
+//! | [`Slot`](keeper::slot::Slot): the credential in force, the last failure | its [`Keeper`](keeper::Keeper); between two of them, or when other settings come, the [`Daemon`](daemon::Daemon) | syncer, state, Events, status |
 //! | what the watches show, what is written where | the [`Syncer`](sync::Syncer) | nobody else |
 //! | [`Summary`](sync::summary::Summary): how far it has come | the [`Syncer`](sync::Syncer) | status, commands |
 //! | [`Coverage`](keeper::slot::Coverage): which credential is everywhere | the [`Syncer`](sync::Syncer) | keepers, before they delete a replaced token |

@@ -100,7 +100,8 @@ impl Lines {
             let Some(saved) = saved.remove(&line.registry.name) else { continue };
             let minted_at = |slot: &Slot| slot.current.as_ref().map(|minted| minted.minted_at);
             line.slot.send_if_modified(|slot| {
-                let is_newer = minted_at(&saved) > minted_at(slot) || slot.current.is_none();
+                // Of other settings nobody knows whether it is still the one that another leader has left.
+                let is_newer = minted_at(&saved) > minted_at(slot) || slot.current.is_none() || slot.superseded;
                 if saved.current.is_some() && minted_at(&saved) < minted_at(slot) {
                     info!(registry = %line.registry.name, "the state's credential is older than the one at hand, which stays");
                 }

@@ -71,7 +71,8 @@ pub fn of_slot(registry: &RegistryName, before: &Slot, after: &Slot, since: Time
     if let Some(failure) = &after.failure {
         return failing(registry, before.failure.as_ref(), failure, after);
     }
-    let current = after.current.as_deref()?;
+    // Other settings are no success of the old credential's.
+    let current = after.current.as_deref().filter(|_| !after.superseded)?;
     let life = life(current, after.next_attempt);
     if let Some(failure) = &before.failure {
         let note =
@@ -259,6 +260,10 @@ mod tests {
         assert_eq!(reason(&first, &failing), Some("RenewalFailing"));
         assert_eq!(reason(&failing, &failing), None);
         assert_eq!(reason(&failing, &second), Some("Recovered"));
+        let mut superseded = failing.clone();
+        superseded.supersede();
+        assert_eq!(reason(&failing, &superseded), None);
+        assert_eq!(reason(&superseded, &second), Some("Renewed"));
     }
 
     #[test]
