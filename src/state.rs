@@ -50,7 +50,7 @@ const FORBIDDEN: &str = "grant what `pullmint rbac` prints for this namespace";
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Answers that the API server cannot read the state, after which nobody waits for it any more.
-const BROKEN_ANSWERS: usize = 3;
+const BROKEN_ANSWERS: usize = 6;
 
 /// After a refusal, which lasts until a person acts.
 const RETRY_REFUSED: Duration = Duration::from_secs(60);
@@ -278,9 +278,9 @@ fn strangers(metadata: &ObjectMeta) -> Vec<String> {
 impl StateError {
     fn patience(&self) -> Duration {
         match self {
-            Self::Forbidden(_) | Self::Foreign(_) | Self::Broken(_) => RETRY_REFUSED,
+            Self::Forbidden(_) | Self::Foreign(_) => RETRY_REFUSED,
             Self::Outdated => Duration::ZERO,
-            Self::Failed(_) => RETRY,
+            Self::Broken(_) | Self::Failed(_) => RETRY,
         }
     }
 }
@@ -289,7 +289,8 @@ impl StateError {
 fn marks(registries: &Kept) -> Vec<(RegistryName, Option<Timestamp>, usize)> {
     let mark = |(registry, slot): &(Registry, watch::Receiver<Slot>)| {
         let slot = slot.borrow();
-        (registry.name.clone(), slot.current.as_ref().map(|minted| minted.minted_at), slot.retired.len())
+        let minted_at = slot.current.as_ref().filter(|_| !slot.superseded).map(|minted| minted.minted_at);
+        (registry.name.clone(), minted_at, slot.retired.len())
     };
     registries.iter().map(mark).collect()
 }

@@ -31,9 +31,6 @@ pub(super) struct Record {
     attempts: Vec<(i64, Option<Reason>)>,
 }
 
-/// Of each registry so many attempts are kept, the latest: a Secret has room for 1 MiB in all.
-const ATTEMPTS_SAVED: usize = 100;
-
 /// Without the password.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,12 +54,7 @@ impl Record {
             handle: credential.handle.clone(),
             verified: *verification == Verification::Accepted,
             retired: slot.retired.iter().map(|retired| (retired.handle.clone(), retired.replaced_at)).collect(),
-            attempts: slot
-                .attempts
-                .iter()
-                .skip(slot.attempts.len().saturating_sub(ATTEMPTS_SAVED))
-                .map(|attempt| (attempt.at.as_second(), attempt.failed))
-                .collect(),
+            attempts: slot.attempts.iter().map(|attempt| (attempt.at.as_second(), attempt.failed)).collect(),
         })
     }
 

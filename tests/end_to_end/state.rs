@@ -195,5 +195,5 @@ async fn a_state_that_the_api_server_cannot_read_is_waited_for_a_few_times_and_n
     let state = StateSecret::new(client, "unreadable");
     let slots = state.load(settings.registries.iter(), || Timestamp::UNIX_EPOCH).await;
     assert!(slots.is_empty());
-    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    assert_eq!(asked.load(Ordering::Relaxed), 6);
 }
