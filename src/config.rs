@@ -42,7 +42,7 @@ const GLOBAL: &str = "pullmint";
 /// What to do about a directory that cannot be read.
 const EXPECTED: &str = "name the configuration's directory, which has one NAME.toml per registry: `--config DIR`";
 
-/// How often the files may be replaced while they are being read; it takes much less time than the kubelet has between two
+/// How often the files may be replaced or removed while they are being read; it takes much less time than the kubelet has between two
 /// versions.
 const MOVES: usize = 5;
 
@@ -68,18 +68,20 @@ impl Texts {
     pub fn read(dir: &Path) -> Self {
         let mut version = version(dir);
         for _ in 0..MOVES {
-            let texts = Self::read_version(dir, &version);
+            let (texts, is_whole) = Self::read_version(dir, &version);
             let now = self::version(dir);
-            if now == version {
+            if is_whole && now == version {
                 return texts;
             }
             version = now;
         }
-        Self::read_version(dir, &version)
+        Self::read_version(dir, &version).0
     }
 
-    /// Reads one version of the files, and calls them what they are called in the directory.
-    fn read_version(dir: &Path, version: &Path) -> Self {
+    /// Reads one version of the files, and calls them what they are called in the directory. Tells, too, whether all were
+    /// still there that had been listed.
+    fn read_version(dir: &Path, version: &Path) -> (Self, bool) {
+        let mut is_whole = true;
         let mut texts = Self { dir: dir.to_owned(), files: Vec::new(), unreadable: Vec::new() };
         let unreadable = |path: &Path, error| Problem::whole(path, Flaw::new(format!("unreadable: {error}")));
         match names(version) {
@@ -88,7 +90,10 @@ impl Texts {
                     let path = dir.join(&name);
                     match fs::read_to_string(version.join(&name)) {
                         Ok(text) => texts.files.push((path, text)),
-                        Err(error) => texts.unreadable.push(unreadable(&path, error)),
+                        Err(error) => {
+                            is_whole &= error.kind() != io::ErrorKind::NotFound;
+                            texts.unreadable.push(unreadable(&path, error));
+                        }
                     }
                 }
             }
@@ -98,7 +103,7 @@ impl Texts {
             }
         }
         texts.files.sort();
-        texts
+        (texts, is_whole)
     }
 
     /// Makes settings of them.
