@@ -22,11 +22,12 @@ const UNCHANGEABLE: &str = "a Secret's type and an immutable Secret cannot be ch
 const FORBIDDEN: &str = "grant what `pullmint rbac` prints, and see whether an admission policy objects";
 
 const RETIRED_SECRET: &str = "no registry has a Secret of this name any more, and the roles no longer allow to delete \
-    it: name it under `retired_secrets`, and grant what `pullmint rbac` then prints, until it is gone";
+    it: until it is gone, name it under `retired_secrets`, grant what `pullmint rbac` then prints, and leave it in the list of \
+    the admission policies, if there are any";
 
 const RETIRED_ACCOUNT: &str = "no registry names this ServiceAccount any more, and the roles no longer allow to take the \
-    pull Secret off it: name it under `retired_service_accounts`, and grant what `pullmint rbac` then prints, until that \
-    is done";
+    pull Secret off it: until that is done, name it under `retired_service_accounts`, grant what `pullmint rbac` then prints, \
+    and leave the Secret in the list of the admission policies, if there are any";
 
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(300);
 

@@ -204,7 +204,7 @@ async fn what_the_roles_no_longer_allow_to_remove_is_left_over_until_they_do() {
     assert!(removing.len() == 2 && removing.iter().all(|line| line.contains(truth)), "{text}");
     let left = told("left over");
     assert!(
-        left.len() == 3 && left.iter().all(|line| line.contains("then prints") && !line.contains("admission policy")),
+        left.len() == 3 && left.iter().all(|line| line.contains("then prints") && !line.contains("objects")),
         "{text}"
     );
     let secret = syncer.summary().board.secrets[0].clone();

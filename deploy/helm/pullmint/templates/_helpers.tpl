@@ -59,7 +59,22 @@ pullmint-{{ .Release.Namespace }}
 {{/* And of those that left it and are still to be removed. */}}
 {{- define "pullmint.ownSecrets" -}}
 {{- $names := include "pullmint.secrets" . | fromJsonArray }}
-{{- concat $names (.Values.settings.retired_secrets | default list) | uniq | sortAlpha | toRawJson }}
+{{- concat $names (include "pullmint.retiredSecrets" . | fromJsonArray) | sortAlpha | toRawJson }}
+{{- end }}
+
+{{/* These alone: a name that a registry has is not retired. */}}
+{{- define "pullmint.retiredSecrets" -}}
+{{- $names := include "pullmint.secrets" . | fromJsonArray }}
+{{- $retired := list }}
+{{- range .Values.settings.retired_secrets }}
+{{- if eq . "pullmint-state" }}
+{{- fail "settings.retired_secrets: pullmint keeps its own state in pullmint-state" }}
+{{- end }}
+{{- if not (has . $names) }}
+{{- $retired = append $retired . }}
+{{- end }}
+{{- end }}
+{{- $retired | uniq | sortAlpha | toRawJson }}
 {{- end }}
 
 {{/* The names of all ServiceAccounts that are to name pull Secrets, as a JSON list. */}}
