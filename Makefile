@@ -13,7 +13,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILT := $(TARGET)/debug
 CLOUD_TOOLS := $(TARGET)/cloud-tools
 # Most of the time tests wait: for leases to expire, for credentials to die, for a kubelet.
-export RUST_TEST_THREADS ?= 4
+export RUST_TEST_THREADS ?= 6
 export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
 
 .PHONY: help demo test bench lint deny auditable hadolint build image image-test sbom world cloud-tools

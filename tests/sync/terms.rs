@@ -83,9 +83,9 @@ async fn what_another_has_written_or_mended_meanwhile_is_neither_waited_for_nor_
     bed.until_secret("terms-0", "pull-terms", |config| config.contains("hunter2")).await;
     assert_eq!((leader.measured("time_to_cover"), leader.measured("drift_repair")), (1, 1));
     drop(leader);
-    // It has seen all of that once it has seen what came after.
     bed.namespaces("terms-last", 1).await;
-    next.until(|summary| summary.queued >= 3).await;
+    // A standby does not tell what it has seen; a watch is not behind by much.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     next.activate(true);
     bed.until_secret("terms-last-0", "pull-terms", |config| config.contains("hunter2")).await;
     next.until_settled().await;
