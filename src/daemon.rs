@@ -130,6 +130,8 @@ pub struct Daemon {
     syncer: JoinSet<()>,
     assignment: watch::Sender<Assignment>,
     active: watch::Sender<bool>,
+    /// Whether another has led while this process was there.
+    stood_by: watch::Sender<bool>,
     summary: watch::Receiver<Summary>,
     coverage: watch::Receiver<Coverage>,
     shown: watch::Sender<Arc<[Shown]>>,
@@ -174,6 +176,7 @@ impl Daemon {
         Ok(Self {
             state: StateSecret::new(site.client.clone(), &site.namespace),
             syncer,
+            stood_by: watch::channel(false).0,
             shown: watch::channel(lines.shown()).0,
             roster: watch::channel(lines.roster()).0,
             incidents,
@@ -198,6 +201,7 @@ impl Daemon {
             summary: self.summary.clone(),
             leadership: self.orders.leadership.clone(),
             configuration: self.orders.configuration.clone(),
+            stood_by: self.stood_by.subscribe(),
             pulls: self.pulls.failures.subscribe(),
             pulses: self.site.pulses.clone(),
         }
@@ -209,9 +213,14 @@ impl Daemon {
         let clock = Arc::clone(&self.site.clock);
         let pulse = self.site.pulses.start("daemon", pulse::LONGEST_SILENCE, clock.now());
         while !stop.is_cancelled() {
-            let since = match *self.orders.leadership.borrow_and_update() {
-                Leadership::Leading { since } => Some(since),
-                Leadership::Standby { .. } => None,
+            let since = match &*self.orders.leadership.borrow_and_update() {
+                Leadership::Leading { since } => Some(*since),
+                Leadership::Standby { holder } => {
+                    if holder.is_some() {
+                        self.stood_by.send_replace(true);
+                    }
+                    None
+                }
             };
             if since.is_none() && self.term.take().is_some() {
                 warn!("not the leader any more; ceasing to mint and to write");

@@ -48,7 +48,9 @@ pub struct Status {
     pub settled: bool,
     /// Whether every watch has listed its objects once, or is refused: a standby is then ready to take over.
     pub watches_listed: bool,
-    /// When every object had been looked at for the first time: a leader is ready from then on.
+    /// Whether this process, before it led, stood by for another and was ready to take over: it stays ready then.
+    pub stood_ready: bool,
+    /// When every object had been looked at for the first time: any other leader is ready from then on.
     pub first_pass_at: Option<Timestamp>,
     /// Objects still to be looked at.
     pub queued: usize,

@@ -29,13 +29,14 @@ pub fn live(status: &Status) -> Vec<Check> {
     loops.chain(renewals).collect()
 }
 
-/// Whether the leader has looked at everything once, or a standby sees all that it needs to take over.
+/// Whether the leader has looked at everything once, or a standby sees all that it needs to take over. One that takes over
+/// stays ready: everything is in place already, and a rollout would wait for no reason.
 #[must_use]
 pub fn ready(status: &Status) -> Vec<Check> {
     let (name, is_ready, otherwise) = match status.leadership.role {
         Role::Leader => {
             let left = format!("the first pass is not over, {} objects are still to be looked at", status.queued);
-            ("first pass", status.first_pass_at.is_some(), left)
+            ("first pass", status.first_pass_at.is_some() || status.stood_ready, left)
         }
         Role::Standby => ("watches", status.watches_listed, "not every watch has listed its objects yet".to_owned()),
     };

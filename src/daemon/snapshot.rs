@@ -53,6 +53,8 @@ pub struct Sources {
     pub summary: watch::Receiver<Summary>,
     /// The elector's word.
     pub leadership: watch::Receiver<Leadership>,
+    /// The daemon's word on whether another has led while this process was there.
+    pub stood_by: watch::Receiver<bool>,
     /// The reader's word on the files.
     pub configuration: watch::Receiver<Arc<ConfigurationStatus>>,
     /// The word on images that do not pull.
@@ -73,6 +75,8 @@ impl Sources {
             Role::Leader => registry(shown, &shown.slot.borrow(), now),
             Role::Standby => registry(shown, &nothing, now),
         };
+        let listed_then_led = summary.first_listed_at.zip(leadership.since);
+        let has_listed_before = listed_then_led.is_some_and(|(listed_at, since)| listed_at <= since);
         let registries = self.shown.borrow().iter().map(told).collect();
         let loops = self.pulses.beats().into_iter().map(|beat| LoopStatus {
             name: beat.name,
@@ -98,6 +102,7 @@ impl Sources {
             pull_failures: self.pulls.borrow().as_deref().map(pulls::causes::status),
             settled: summary.settled,
             watches_listed: summary.first_listed_at.is_some(),
+            stood_ready: *self.stood_by.borrow() && has_listed_before,
             first_pass_at: summary.first_pass_at,
             queued: summary.queued,
             loops: loops.collect(),

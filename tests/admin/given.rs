@@ -53,6 +53,7 @@ pub(crate) fn healthy() -> Status {
         pull_failures: None,
         settled: true,
         watches_listed: true,
+        stood_ready: false,
         first_pass_at: Some(ago(4_566)),
         queued: 0,
         loops: ["elector", "syncer", "watch namespaces"].map(turning).to_vec(),

@@ -56,6 +56,8 @@ fn a_leader_is_ready_after_its_first_pass_and_a_standby_once_it_sees_everything(
         health::brief(&health::ready(&status)),
         "first pass: the first pass is not over, 7 objects are still to be looked at\n"
     );
+    status.stood_ready = true;
+    assert!(is_ready(&status), "who takes over stays ready");
     let mut status = standby();
     assert!(is_ready(&status));
     status.watches_listed = false;

@@ -71,6 +71,25 @@ async fn after_a_clean_stop_the_standby_leads_at_once_without_a_mint_or_a_write(
 }
 
 #[tokio::test]
+async fn a_standby_that_was_ready_stays_so_when_it_takes_over_and_has_yet_to_look_at_everything() {
+    let scene = Scene::start("steady", 12).await;
+    scene.configure("ecr.toml", ECR);
+    scene.configure_all("max_writes_per_second = 4\n");
+    let mut a = leader(&scene).await;
+    let _b = standby(&scene).await;
+    let ready = async || (scene.ask("b", "/readyz").await == "ok\n").then_some(());
+    scene.until("a standby that is ready", PATIENCE, ready).await;
+    let complete = async || (scene.count("pullmint-ecr").await == 12).then_some(());
+    scene.until("all Secrets", PATIENCE, complete).await;
+    signal(&a, Signal::TERM);
+    assert_eq!(end_of(&mut a, PATIENCE).await, Some(0));
+    scene.until_said_by("b", &[LEADING]).await;
+    let status: serde_json::Value = serde_json::from_str(&scene.ask("b", "/status.json").await).expect("JSON");
+    assert_eq!(status["firstPassAt"], serde_json::Value::Null, "the first pass is not over");
+    assert_eq!(scene.ask("b", "/readyz").await, "ok\n");
+}
+
+#[tokio::test]
 async fn a_leader_killed_amid_a_thousand_writes_is_replaced_within_the_leases_length_and_none_is_missing() {
     let scene = thousand::scene("killed").await;
     let witness = Witness::of(&scene.client, &thousand::secrets());

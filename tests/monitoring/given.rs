@@ -48,6 +48,7 @@ pub(crate) fn healthy(now: Timestamp) -> Status {
         pull_failures: None,
         settled: true,
         watches_listed: true,
+        stood_ready: false,
         first_pass_at: Some(now - HOUR),
         queued: 0,
         loops: vec![

@@ -37,6 +37,7 @@ fn nothing() -> Status {
         pull_failures: None,
         settled: false,
         watches_listed: false,
+        stood_ready: false,
         first_pass_at: None,
         queued: 0,
         loops: Vec::new(),
