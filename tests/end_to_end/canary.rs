@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Event, Secret, ServiceAccount};
 use kube::api::{Api, ListParams};
 use world::clouds::{Fault, Service, seed};
 
-use crate::scene::{ACR, ECR, ECR_PUBLIC, Ended, HUB, HUB_MINTED, Scene, bare, ended};
+use crate::scene::{ACR, ECR, ECR_PUBLIC, Ended, HUB, HUB_MINTED, PATIENCE, Scene, bare, ended};
 use crate::tenants;
 
 /// Every provider with every way in which it gets secrets.
@@ -192,12 +192,19 @@ async fn secrets_are_found_in_no_output_at_any_level_whatever_fails() {
     assert!(found >= 6, "{found}: what is shown is found, each host by itself");
 
     let everything = ["--log", "trace,hyper=trace,aws_smithy_runtime=trace"];
+    // It opens whatever Secret a pod names.
+    scene.configure_all("[pulls]\nexplain = true\nread_all_secrets = true\n");
     let pullmint = scene.run_with(&everything);
     scene.until_secret("canary-0", "pullmint-personal").await;
     scene.until_said(&["leading: minting and writing"]).await;
     let standby = scene.named("standby").args(everything).start().expect("pullmint starts");
     scene.until_said_by("standby", &["standing by"]).await;
     asked_why(&scene, &mut seen).await;
+    let explained = async || {
+        let status: serde_json::Value = serde_json::from_str(&scene.ask("pullmint", "/status.json").await).ok()?;
+        status["pullFailures"]["causes"].as_array().is_some_and(|causes| !causes.is_empty()).then_some(())
+    };
+    scene.until("causes of failed pulls", PATIENCE, explained).await;
     clouds.fail(Service::Entra, Fault::Echo);
     scene.until_said(&["renewal failed", "registry=acr"]).await;
     for name in ["pullmint", "standby"] {
@@ -249,6 +256,8 @@ async fn asked_why(scene: &Scene, seen: &mut Seen) {
 async fn told_to_the_cluster(scene: &Scene, seen: &mut Seen) {
     let all = ListParams::default();
     let events = Api::<Event>::all(scene.client.clone()).list(&all).await.expect("events");
+    let told = |reason: &str| events.items.iter().any(|event| event.reason.as_deref() == Some(reason));
+    assert!(told("Minted") && told("PullFailureExplained"), "there are Events of all kinds");
     seen.add("events", format!("{:?}", events.items));
     for namespace in ["canary", "canary-0"] {
         let secrets = Api::<Secret>::namespaced(scene.client.clone(), namespace).list(&all).await.expect("Secrets");
