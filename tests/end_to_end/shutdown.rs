@@ -1,14 +1,16 @@
 //! A pullmint that is told to stop finishes what is in flight, and is gone within five seconds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use rustix::process::Signal;
 use world::process::Process;
-use world::{Fault, FaultProxy};
+use world::{Answer, Fault, FaultProxy, HttpProxy};
 
-use crate::scene::{ECR, Scene, end_of, signal};
+use crate::scene::{ECR, PATIENCE, Scene, end_of, signal};
 use crate::thousand::{self, ALL, mints, until_the_middle, written};
 
 /// What is promised.
@@ -32,6 +34,34 @@ async fn told_to_stop_amid_a_thousand_writes_it_ends_in_time_with_nothing_half_d
     let told = format!("{ALL} in place, {} written, 0 refused, 0 failing, 0 waiting\n", ALL - done);
     assert!(rest.out.ends_with(&told), "{} of {ALL} were written: {rest:?}", done);
     assert_eq!(mints(&scene), [1; 4]);
+}
+
+#[tokio::test]
+async fn told_to_stop_it_waits_for_the_answers_to_the_writes_in_flight() {
+    let scene = Scene::start("awaited", 4).await;
+    scene.configure("ecr.toml", ECR);
+    let proxy = HttpProxy::start(&scene.stage.world.control_plane).await.expect("a proxy");
+    let held = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&held);
+    proxy.set(move |request| {
+        let is_write = request.method == "PATCH" && request.uri.path().ends_with("/secrets/pullmint-ecr");
+        if !is_write {
+            return Answer::Pass;
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+        Answer::Hold
+    });
+    let kubeconfig = scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig");
+    let mut pullmint = scene.named("a").env("KUBECONFIG", kubeconfig).start().expect("pullmint starts");
+    let all = async || (held.load(Ordering::Relaxed) == 4).then_some(());
+    scene.until("four writes to be in flight", PATIENCE, all).await;
+    signal(&pullmint, Signal::TERM);
+    scene.until_said_by("a", &["stopping"]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(pullmint.is_running(), "it waits");
+    proxy.release();
+    assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+    assert!(!scene.log_of("a").contains("not answered in time"), "{}", scene.log_of("a"));
 }
 
 /// One that has writes in flight, and has just lost the way to its API server.
