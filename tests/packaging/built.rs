@@ -71,6 +71,19 @@ async fn done(line: &str, command: &mut Command) -> String {
 }
 
 #[tokio::test]
+async fn the_list_of_what_is_in_pullmint_can_be_made() {
+    let _building = BUILDING.lock().await;
+    done("make sbom", &mut bash("make sbom")).await;
+    let list = fs::read_to_string(TARGET.join("pullmint.cdx.json")).expect("a list");
+    let list: serde_json::Value = serde_json::from_str(&list).expect("JSON");
+    assert_eq!(list["bomFormat"], "CycloneDX");
+    let parts = list["components"].as_array().expect("components");
+    for name in ["aws-sdk-ecr", "kube", "rustls"] {
+        assert!(parts.iter().any(|part| part["name"] == name), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_pages_have_built_is_built_by_their_commands_and_the_image_brought_to_a_registry() {
     let _building = BUILDING.lock().await;
     let world = WorldDir::new().expect("a directory");

@@ -68,6 +68,20 @@ async fn the_pods_live_under_the_restricted_profile_and_more() {
     let writable = container["volumeMounts"].as_array().expect("mounts").iter();
     let writable: Vec<_> = writable.filter(|mount| mount["readOnly"] != true && mount["name"] != "more").collect();
     assert!(writable.is_empty(), "{writable:?}");
+    assert_eq!(pod["priorityClassName"], "system-cluster-critical");
+}
+
+#[tokio::test]
+async fn no_drain_and_no_lost_node_takes_both_pods() {
+    let objects = template(&["--values", &values("eks")]).await;
+    let spec = &only(&objects, "Deployment")["spec"];
+    let budget = &only(&objects, "PodDisruptionBudget")["spec"];
+    assert_eq!((&spec["replicas"], &budget["maxUnavailable"]), (&json!(2), &json!(1)));
+    assert_eq!(budget["selector"], spec["selector"]);
+    let apart = &spec["template"]["spec"]["affinity"]["podAntiAffinity"];
+    let terms = apart["preferredDuringSchedulingIgnoredDuringExecution"].as_array().expect("preferences");
+    let keys: Vec<_> = terms.iter().map(|term| &term["podAffinityTerm"]["topologyKey"]).collect();
+    assert_eq!(keys, ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]);
 }
 
 #[tokio::test]

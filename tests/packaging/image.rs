@@ -110,6 +110,8 @@ fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certif
     let layer = files(blob(&layout, &manifest["layers"][0]).as_slice());
     let names: Vec<_> = layer.keys().map(String::as_str).collect();
     assert_eq!(names, ["LICENSE", "etc/group", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "pullmint"]);
+    let bundle = String::from_utf8_lossy(&layer["etc/ssl/certs/ca-certificates.crt"]);
+    assert!(bundle.matches("-----BEGIN CERTIFICATE-----").count() > 100, "the authorities that the world trusts");
     let dockerfile = fs::read_to_string("Dockerfile").expect("a Dockerfile");
     let (_, last_stage) = dockerfile.split_once("\nFROM scratch\n").expect("a last stage");
     let copies: Vec<_> =

@@ -209,7 +209,7 @@ async fn live(installation: &mut Installation) {
     network::is_confined(installation).await;
     takes_up_a_changed_configuration_by_itself(installation).await;
     tells_why_a_secret_is_missing(installation).await;
-    is_replaced_without_a_gap(installation).await;
+    is_replaced_and_the_secrets_live_on(installation).await;
     leaves(installation).await;
 }
 
@@ -268,7 +268,7 @@ async fn tells_why_a_secret_is_missing(installation: &mut Installation) {
     installation.values["registries"].as_object_mut().expect("registries").remove("acr");
 }
 
-async fn is_replaced_without_a_gap(installation: &mut Installation) {
+async fn is_replaced_and_the_secrets_live_on(installation: &mut Installation) {
     let before = (installation.pods().await, installation.secret("team-0", "pullmint-ecr").await);
     let minted = |installation: &Installation| {
         [Service::Ecr, Service::EcrPublic].map(|service| installation.stage.clouds.mints(service))
