@@ -76,7 +76,8 @@ impl Sources {
             Role::Standby => registry(shown, &nothing, now),
         };
         let listed_then_led = summary.first_listed_at.zip(leadership.since);
-        let has_listed_before = listed_then_led.is_some_and(|(listed_at, since)| listed_at <= since);
+        let stood_ready =
+            *self.stood_by.borrow() && listed_then_led.is_some_and(|(listed_at, since)| listed_at <= since);
         let registries = self.shown.borrow().iter().map(told).collect();
         let loops = self.pulses.beats().into_iter().map(|beat| LoopStatus {
             name: beat.name,
@@ -102,7 +103,7 @@ impl Sources {
             pull_failures: self.pulls.borrow().as_deref().map(pulls::causes::status),
             settled: summary.settled,
             watches_listed: summary.first_listed_at.is_some(),
-            stood_ready: *self.stood_by.borrow() && has_listed_before,
+            stood_ready,
             first_pass_at: summary.first_pass_at,
             queued: summary.queued,
             loops: loops.collect(),
