@@ -43,16 +43,14 @@ sbom: ## What is in pullmint, as CycloneDX: target/pullmint.cdx.json
 demo: world ## See it work: a real cluster, a real registry, emulated clouds (DEMO_SECONDS=120, DEMO_KUBECONFIG=your own)
 	@$(BUILT)/world demo
 
-# The tests' own build of the world's program builds the cluster: another one would compile most crates again. What the
-# pages have a reader build is compiled beforehand, so that no test waits for it, and with the image's flags, so that it
-# has its crates in common with the image.
+# The tests' own build of the world's program builds the cluster: another one would compile most crates again. The image is
+# built beforehand, without the optimizer, so that its crates are there for what the pages have a reader build.
 test: cloud-tools ## Every test, on real parts; tells which could not run here
 	@mkdir -p target && rm -f $(WORLD_SKIPS)
 	$(CARGO) test --locked --workspace --no-run
 	@$(BUILT)/world build
-	@echo "building as a reader of the pages does, without the optimizer"
-	@env $$(cat tests/packaging/unoptimized.env) CARGO_TARGET_DIR=$(TARGET)/unoptimized \
-		CARGO_ENCODED_RUSTFLAGS="$$(deploy/image/remap)" $(MAKE) --silent build image
+	@echo "building the image without the optimizer"
+	@env $$(cat tests/packaging/unoptimized.env) CARGO_TARGET_DIR=$(TARGET)/unoptimized $(MAKE) --silent image
 	$(CARGO) test --locked --workspace --no-fail-fast
 	@if [ -s $(WORLD_SKIPS) ]; then echo "skipped, since this machine lacks something:"; sort $(WORLD_SKIPS) | uniq; fi
 	@echo "$$( [ -f $(WORLD_SKIPS) ] && sort -u $(WORLD_SKIPS) | wc -l || echo 0 ) tests skipped"

@@ -1,7 +1,5 @@
 //! What people install: the chart and its like for kustomize, by real Helm and kubectl, on a real API server.
 
-#[path = "packaging/built.rs"]
-mod built;
 #[path = "packaging/chart.rs"]
 mod chart;
 #[path = "packaging/documents.rs"]
@@ -31,5 +29,7 @@ mod roles;
 mod runners;
 #[path = "packaging/scope.rs"]
 mod scope;
+#[path = "packaging/self_built.rs"]
+mod self_built;
 #[path = "packaging/tools.rs"]
 mod tools;

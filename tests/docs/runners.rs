@@ -7,7 +7,7 @@ pub(crate) enum Runner {
     Page,
     /// `tests/packaging/reader.rs`, with the chart's pods on a real node.
     Node,
-    /// `tests/packaging/built.rs`, without the optimizer, and with a registry of the test's own.
+    /// `tests/packaging/self_built.rs`, without the optimizer, and with a registry of the test's own.
     Build,
     /// Another test runs what `make` would; `tests/docs/make.rs` holds the two together.
     Make,

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::{built, pages};
+use crate::{pages, self_built};
 
 /// The name under which the chart asks for the image.
 pub(crate) const REFERENCE: &str = "docker.io/library/pullmint:0.1.0";
@@ -32,7 +32,7 @@ fn given() -> Option<PathBuf> {
 pub(crate) async fn archive(dir: &Path) -> PathBuf {
     match given() {
         Some(archive) => archive,
-        None => built::image(dir).await,
+        None => self_built::image(dir).await,
     }
 }
 
