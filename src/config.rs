@@ -42,8 +42,8 @@ const GLOBAL: &str = "pullmint";
 /// What to do about a directory that cannot be read.
 const EXPECTED: &str = "name the configuration's directory, which has one NAME.toml per registry: `--config DIR`";
 
-/// How often the files may be replaced or removed while they are being read; it takes much less time than the kubelet has between two
-/// versions.
+/// How often the files may be replaced or removed while they are being read; it takes much less time than the kubelet has
+/// between two versions.
 const MOVES: usize = 5;
 
 /// Loads the configuration from a directory: `pullmint.toml`, which may be absent, and one `NAME.toml` per registry.

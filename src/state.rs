@@ -37,8 +37,9 @@ pub const NAME: &str = STATE_SECRET;
 
 const TYPE: &str = "pullmint.dev/state";
 
-/// A version that no object has: an apply to it makes a new Secret, or finds one in its place and conflicts.
-const OF_NOTHING: &str = "1";
+/// The version of a store that has never held anything, so that no object has it: an apply to it makes a new object, or
+/// finds one in its place and conflicts.
+pub(crate) const OF_NOTHING: &str = "1";
 
 const FIELD_MANAGER: &str = "pullmint";
 

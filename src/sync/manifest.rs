@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::credential::Expiry;
 use crate::registry::RegistryName;
+use crate::state::OF_NOTHING;
 use crate::sync::decide::{Entry, Observed, Owner};
 
 /// The field manager of every write.
@@ -49,10 +50,6 @@ pub struct Rendered {
     data: SecretString,
     annotations: BTreeMap<&'static str, String>,
 }
-
-/// The version of a store that has never held anything, so that no object has it: an apply to it makes a new object, or
-/// finds one in its place and conflicts.
-const OF_NOTHING: &str = "1";
 
 impl Rendered {
     /// Renders the dockerconfigjson of these entries.
