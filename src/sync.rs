@@ -54,7 +54,7 @@ use decide::{Input, Namespace, Observed, Verdict, Why};
 use desired::{Claim, Picks, Plan};
 use incident::Incident;
 use outcome::CONSENT;
-use pace::Pace;
+use pace::{Admission, Pace};
 use queue::Queue;
 use sources::{Source, Sources};
 use summary::{State, Summary};
@@ -234,13 +234,12 @@ impl Syncer {
         let mut beat = tokio::time::interval(BEAT);
         let stop = self.setting.stop.clone();
         while !stop.is_cancelled() {
-            self.start_due(&mut in_flight);
+            let goes_on = self.start_due(&mut in_flight);
             self.report();
             self.remind();
             if in_flight.is_empty() {
                 self.let_go(&mut sources);
             }
-            let paused_until = self.paused_until.or_else(|| self.pace.opens_at(in_flight.len(), now()));
             let report_at = self.news.then_some(self.next_report);
             tokio::select! {
                 Some((key, done, took)) = in_flight.next(), if !in_flight.is_empty() => self.settle(&key, done, took),
@@ -249,7 +248,7 @@ impl Syncer {
                 Ok(()) = self.setting.assignment.changed() => slots = self.assign(&mut sources),
                 Ok(()) = self.setting.active.changed() => self.activate(),
                 () = self.queue.wake() => {}
-                () = until(paused_until), if paused_until.is_some() => self.paused_until = None,
+                () = until(goes_on), if goes_on.is_some() => self.paused_until = None,
                 () = until(report_at), if report_at.is_some() => {}
                 _ = beat.tick() => pulse.beat(self.setting.clock.now()),
                 () = stop.cancelled() => {}
@@ -310,9 +309,16 @@ impl Syncer {
         *self.setting.active.borrow() && (self.setting.permit)()
     }
 
-    fn start_due(&mut self, in_flight: &mut InFlight) {
-        while self.paused_until.is_none() && self.may_write() && self.pace.admits(in_flight.len(), now()) {
-            let Some(key) = self.queue.pop() else { break };
+    /// Begins what may be begun. Returns when there may be more, if it is time alone that holds it up: whoever asked once
+    /// more, a moment later, could hear that nothing does, and would wait for ever.
+    fn start_due(&mut self, in_flight: &mut InFlight) -> Option<Instant> {
+        while self.paused_until.is_none() && self.may_write() {
+            match self.pace.admission(in_flight.len(), now()) {
+                Admission::Now => {}
+                Admission::At(instant) => return Some(instant),
+                Admission::AfterAnAnswer => return None,
+            }
+            let key = self.queue.pop()?;
             let write = match &key {
                 Key::Secret(place, namespace) => self.reconcile_secret(*place, namespace),
                 Key::Account(place, namespace) => self.reconcile_account(*place, namespace),
@@ -329,6 +335,7 @@ impl Syncer {
                 None => self.queue.done(&key),
             }
         }
+        self.paused_until
     }
 
     fn reconcile_secret(&mut self, secret: usize, namespace: &Arc<str>) -> Option<BoxFuture<'static, Done>> {

@@ -29,6 +29,16 @@ pub(super) struct Pace {
     slowed_at: Option<Instant>,
 }
 
+/// When one more write may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Now,
+    /// Not before this instant, which is yet to come: the rate alone holds it up.
+    At(Instant),
+    /// As many as may be are in flight.
+    AfterAnAnswer,
+}
+
 impl Pace {
     /// As many as `ceiling` in flight, and at most so many a second, if that is limited.
     #[must_use]
@@ -48,14 +58,11 @@ impl Pace {
 
     /// Whether one more write may begin.
     #[must_use]
-    pub(super) fn admits(&self, in_flight: usize, now: Instant) -> bool {
-        in_flight < self.in_flight() && self.next_write.is_none_or(|at| at <= now)
-    }
-
-    /// When the next write may begin, if the rate alone holds it up.
-    #[must_use]
-    pub(super) fn opens_at(&self, in_flight: usize, now: Instant) -> Option<Instant> {
-        self.next_write.filter(|at| *at > now && in_flight < self.in_flight())
+    pub(super) fn admission(&self, in_flight: usize, now: Instant) -> Admission {
+        if in_flight >= self.in_flight() {
+            return Admission::AfterAnAnswer;
+        }
+        self.next_write.filter(|at| *at > now).map_or(Admission::Now, Admission::At)
     }
 
     /// A write begins.
@@ -104,28 +111,32 @@ mod tests {
         Instant::now()
     }
 
+    fn admits(pace: &Pace, in_flight: usize, now: Instant) -> bool {
+        pace.admission(in_flight, now) == Admission::Now
+    }
+
     #[test]
     fn a_server_that_asks_for_patience_gets_half_and_the_other_half_comes_back_slowly() {
         let (mut pace, now) = (Pace::new(16, None), start());
         pace.overloaded(now);
-        assert!(pace.admits(7, now) && !pace.admits(8, now));
+        assert!(admits(&pace, 7, now) && !admits(&pace, 8, now));
         pace.overloaded(now);
-        assert!(pace.admits(7, now), "refusals of the same moment are one");
+        assert!(admits(&pace, 7, now), "refusals of the same moment are one");
         for _ in 0..9 {
             pace.answered(Duration::from_millis(10), now);
         }
-        assert!(pace.admits(8, now) && !pace.admits(10, now));
+        assert!(admits(&pace, 8, now) && !admits(&pace, 10, now));
         for _ in 0..1000 {
             pace.answered(Duration::from_millis(10), now);
         }
-        assert!(pace.admits(15, now) && !pace.admits(16, now));
+        assert!(admits(&pace, 15, now) && !admits(&pace, 16, now));
     }
 
     #[test]
     fn a_slow_server_gets_less() {
         let (mut pace, now) = (Pace::new(16, None), start());
         pace.answered(Duration::from_secs(2), now);
-        assert!(pace.admits(11, now) && !pace.admits(12, now));
+        assert!(admits(&pace, 11, now) && !admits(&pace, 12, now));
     }
 
     #[test]
@@ -135,26 +146,27 @@ mod tests {
             now += BREATH;
             pace.answered(Duration::from_millis(1200), now);
         }
-        assert!(pace.admits(3, now) && !pace.admits(4, now));
+        assert!(admits(&pace, 3, now) && !admits(&pace, 4, now));
         for _ in 0..2 {
             now += BREATH;
             pace.overloaded(now);
         }
         pace.answered(Duration::from_millis(1200), now + BREATH);
-        assert!(pace.admits(0, now) && !pace.admits(1, now), "and slowness gives nothing back");
+        assert!(admits(&pace, 0, now) && !admits(&pace, 1, now), "and slowness gives nothing back");
     }
 
     #[test]
     fn a_rate_spreads_the_writes_and_saves_nothing_up() {
         let (mut pace, now) = (Pace::new(16, Some(10.0)), start());
-        assert!(pace.admits(0, now));
+        assert!(admits(&pace, 0, now));
         pace.begin(now);
-        assert!(!pace.admits(1, now));
         let next = now + Duration::from_millis(100);
-        assert_eq!(pace.opens_at(1, now), Some(next));
+        assert_eq!(pace.admission(1, now), Admission::At(next));
+        assert_eq!(pace.admission(1, next), Admission::Now);
+        assert_eq!(pace.admission(16, now), Admission::AfterAnAnswer);
         let much_later = now + Duration::from_secs(60);
         pace.begin(much_later);
-        assert!(!pace.admits(1, much_later));
+        assert!(!admits(&pace, 1, much_later));
     }
 
     proptest! {
@@ -170,8 +182,8 @@ mod tests {
                 } else {
                     pace.answered(Duration::from_millis(took), now);
                 }
-                prop_assert!(pace.admits(0, now));
-                prop_assert!(!pace.admits(ceiling, now));
+                prop_assert!(admits(&pace, 0, now));
+                prop_assert!(!admits(&pace, ceiling, now));
             }
         }
     }
