@@ -32,7 +32,7 @@ use crate::provider::{MintError, Outside};
 use crate::pulls::{self, recovery};
 use crate::pulse::{self, Pulses};
 use crate::registry::RegistryName;
-use crate::state::StateSecret;
+use crate::state::{Kept, StateError, StateSecret};
 use crate::status::ConfigurationStatus;
 use crate::sync::incident::Incident;
 use crate::sync::summary::Summary;
@@ -112,10 +112,9 @@ pub enum End {
     Broken,
 }
 
-/// How long writes that are in flight at the end may take, and then the last save of the state: with the lease given back
-/// after them, less than the five seconds in which a process is to end.
-const LAST_WRITES: Duration = Duration::from_secs(3);
-const LAST_SAVE: Duration = Duration::from_millis(700);
+/// How long writes that are in flight at the end may take, and the last save of the state beside them: with the lease
+/// given back after them, less than the five seconds in which a process is to end.
+const LAST_CALLS: Duration = Duration::from_millis(3_700);
 
 /// The running parts. Dropping it ends them.
 #[derive(Debug)]
@@ -323,15 +322,36 @@ impl Daemon {
 
     /// Lets what is in flight arrive, and saves what was minted last.
     async fn wind_down(mut self) {
-        if timeout(LAST_WRITES, self.syncer.join_next()).await.is_err() {
+        let led = self.term.take().is_some();
+        let save = async {
+            if led {
+                save_last(&self.state, &self.lines.kept()).await
+            }
+        };
+        let written = timeout(LAST_CALLS, self.syncer.join_next());
+        let (written, ()) = tokio::join!(written, save);
+        if written.is_err() {
             warn!("some writes were not answered in time; the next process looks at them again");
         }
-        if self.term.take().is_some()
-            && let Ok(Err(error)) = timeout(LAST_SAVE, self.state.save(&self.lines.kept())).await
-        {
-            warn!(%error, "could not save the state; the next process may mint anew");
-        }
     }
+}
+
+/// Saves the state, also where a save that has just been broken off turns out to have arrived.
+async fn save_last(state: &StateSecret, kept: &Kept) {
+    let saved = timeout(LAST_CALLS, async {
+        loop {
+            match state.save(kept).await {
+                Err(StateError::Outdated) => {}
+                saved => return saved,
+            }
+        }
+    });
+    let error = match saved.await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error,
+        Err(_) => StateError::Failed("no answer in time".to_owned()),
+    };
+    warn!(%error, "could not save the state; the next process may mint anew");
 }
 
 /// What an earlier leader left to the one that leads since then.

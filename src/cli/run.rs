@@ -138,8 +138,7 @@ impl Process {
                 end = &mut working => break end,
                 signal = signals.next() => {
                     if stop.is_cancelled() {
-                        warn!(signal, "told to stop once more; ending at once");
-                        return Outcome::Failed;
+                        return at_once(signal);
                     }
                     info!(signal, "stopping: finishing the writes in flight");
                     stop.cancel();
@@ -156,14 +155,23 @@ impl Process {
         };
         // Only after the last write: whoever leads next must not meet one of ours.
         leave.cancel();
-        if timeout(FAREWELL, election.join_next()).await.is_err() {
-            warn!("could not give the lease back in time; others lead when it has run out");
+        tokio::select! {
+            given_back = timeout(FAREWELL, election.join_next()) => if given_back.is_err() {
+                warn!("could not give the lease back in time; others lead when it has run out");
+            },
+            signal = signals.next(), if stop.is_cancelled() => return at_once(signal),
         }
         match end {
             End::Stopped => Outcome::Done,
             End::Broken => Outcome::Failed,
         }
     }
+}
+
+/// To one who has told it to stop already.
+fn at_once(signal: &'static str) -> Outcome {
+    warn!(signal, "told to stop once more; ending at once");
+    Outcome::Failed
 }
 
 fn set_log(log: &LogFilter, settings: &Settings) {

@@ -64,22 +64,52 @@ async fn told_to_stop_it_waits_for_the_answers_to_the_writes_in_flight() {
     assert!(!scene.log_of("a").contains("not answered in time"), "{}", scene.log_of("a"));
 }
 
+#[tokio::test]
+async fn told_to_stop_before_a_new_credential_is_saved_it_saves_it_however_slow_the_answers() {
+    let scene = Scene::start("unsaved", 1).await;
+    scene.configure("ecr.toml", ECR);
+    let proxy = HttpProxy::start(&scene.stage.world.control_plane).await.expect("a proxy");
+    let reads = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&reads);
+    proxy.set(move |request| {
+        let is_read = request.method == "GET" && request.uri.path().ends_with("/pullmint-state");
+        // The first one is that of the beginning.
+        if is_read && count.fetch_add(1, Ordering::Relaxed) > 0 { Answer::Hold } else { Answer::Pass }
+    });
+    let kubeconfig = scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig");
+    let mut pullmint = scene.named("a").env("KUBECONFIG", kubeconfig).start().expect("pullmint starts");
+    scene.until_secret("unsaved-0", "pullmint-ecr").await;
+    signal(&pullmint, Signal::TERM);
+    scene.until_said_by("a", &["stopping"]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(pullmint.is_running(), "it waits");
+    proxy.release();
+    assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+    assert!(scene.secret("unsaved", "pullmint-state").await.is_some(), "{}", scene.log_of("a"));
+}
+
 /// One that has writes in flight, and has just lost the way to its API server.
 async fn cut_off(name: &'static str) -> (Scene, FaultProxy, Process) {
     let scene = Scene::start(name, 50).await;
     scene.configure_all("max_writes_per_second = 20\n");
     scene.configure("ecr.toml", ECR);
     let (proxy, pullmint) = scene.run_behind_a_proxy("a").await;
-    scene.until_secret(&format!("{name}-0"), "pullmint-ecr").await;
+    let writes = || scene.log_of("a").matches(" writing namespace=").count();
+    scene.until("a first write", PATIENCE, async || (writes() > 0).then_some(())).await;
     proxy.set(Fault::Blackhole);
+    let before = writes();
+    scene.until("a write after it", PATIENCE, async || (writes() > before).then_some(())).await;
     (scene, proxy, pullmint)
 }
 
 #[tokio::test]
 async fn told_to_stop_while_no_api_server_answers_it_ends_in_time() {
-    let (_scene, _proxy, mut pullmint) = cut_off("patient").await;
+    let (scene, _proxy, mut pullmint) = cut_off("patient").await;
     signal(&pullmint, Signal::TERM);
     assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+    for told in ["not answered in time", "could not save the state", "could not give the lease back"] {
+        scene.until_said_by("a", &["WARN", told]).await;
+    }
 }
 
 #[tokio::test]

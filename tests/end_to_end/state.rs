@@ -41,9 +41,10 @@ async fn one_life(scene: &Scene, before: &Secret) -> (Secret, Secret) {
 
 /// One life, in which this is said of the state that it finds, and a credential is minted and saved.
 async fn finds(scene: &Scene, life: &str, words: &[&str]) {
+    let before = scene.secret(scene.name, "pullmint-state").await.unwrap_or_default();
     let mut pullmint = scene.run_as(life);
     scene.until_said_by(life, words).await;
-    scene.until_said_by(life, &["INFO", "minted", "registry="]).await;
+    scene.until_changed(scene.name, "pullmint-state", &before).await;
     signal(&pullmint, Signal::TERM);
     assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
 }
