@@ -184,7 +184,8 @@ impl Elector {
                     self.sightings = None;
                     self.complain(trouble);
                 }
-                None => self.sightings = None,
+                // As every watch does after some minutes: the next one goes on from there.
+                None => self.sightings = self.election.version().map(|version| self.lease.watch(version)),
             }
         }
     }
@@ -244,7 +245,16 @@ impl Elector {
     async fn give_back(mut self, tell: &watch::Sender<Leadership>) {
         self.mandate.set(None);
         tell.send_replace(Leadership::Standby { holder: None });
-        match timeout(self.timing.retry, self.lease.give_back(self.clock.now())).await {
+        // The renewal that was broken off last may still arrive between the look and the write.
+        let given_back = timeout(self.timing.retry, async {
+            loop {
+                match self.lease.give_back(self.clock.now()).await {
+                    Err(Trouble::Outdated) => {}
+                    given_back => return given_back,
+                }
+            }
+        });
+        match given_back.await {
             Ok(Ok(true)) => info!(lease = NAME, "gave the lease back"),
             Ok(Ok(false)) => {}
             Ok(Err(trouble)) => self.complain(trouble),

@@ -71,8 +71,7 @@ async fn the_last_to_stop_leaves_the_lease_to_nobody() {
     let only = bed.elect("only");
     only.until_leading().await;
     only.stop.cancel();
-    let empty = async || bed.lease().await.holder_identity.is_some_and(|holder| holder.is_empty()).then_some(());
-    until("nobody's lease", empty).await;
+    bed.until_lease_is_nobodys().await;
 }
 
 #[tokio::test]

@@ -85,6 +85,12 @@ impl Election {
         self.seen.as_ref()?.record.as_ref()?.holder.as_deref()
     }
 
+    /// The version of the Lease, as last observed.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        Some(self.seen.as_ref()?.record.as_ref()?.version.as_str())
+    }
+
     /// What to do now.
     #[must_use]
     pub fn next(&self, now: Duration) -> Step {

@@ -49,13 +49,22 @@ impl Bed {
     }
 
     pub(crate) fn elect_by(&self, client: Client, identity: &str, clock: Arc<dyn Clock>) -> Party {
+        self.elect_at(TIMING, client, identity, clock)
+    }
+
+    pub(crate) fn elect_at(&self, timing: Timing, client: Client, identity: &str, clock: Arc<dyn Clock>) -> Party {
         let pulse = Pulses::default().start("leader", Duration::from_secs(30), clock.now());
-        let elector = Elector::new(client, &self.namespace, identity, TIMING, clock);
+        let elector = Elector::new(client, &self.namespace, identity, timing, clock);
         let mandate = elector.mandate();
         let (tell, told) = watch::channel(Leadership::Standby { holder: None });
         let stop = CancellationToken::new();
         let task = tokio::spawn(elector.run(tell, stop.clone(), pulse));
         Party { told, mandate, stop, task }
+    }
+
+    pub(crate) async fn until_lease_is_nobodys(&self) {
+        let empty = async || self.lease().await.holder_identity.is_some_and(|holder| holder.is_empty()).then_some(());
+        until("nobody's lease", empty).await;
     }
 
     fn leases(&self) -> Api<Lease> {

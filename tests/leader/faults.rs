@@ -1,16 +1,17 @@
 //! The leader is cut off, frozen, or without an API server.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use pullmint::clock::{Clock, SystemClock};
-use pullmint::leader::Leadership;
+use pullmint::leader::{Leadership, Timing};
 use pullmint::pulse::Pulses;
-use world::{Fault, FaultProxy};
+use world::{Answer, Fault, FaultProxy, HttpProxy};
 
 use crate::bed::{Bed, TIMING, until};
 
@@ -19,14 +20,24 @@ impl Bed {
     async fn via(&self) -> (FaultProxy, Client) {
         let plane = &world::shared().await.expect("a control plane").control_plane;
         let proxy = FaultProxy::start(&plane.url()).await.expect("a proxy");
-        let kubeconfig = Kubeconfig::read_from(plane.kubeconfig_via(&proxy.url()).expect("a kubeconfig"));
-        let options = KubeConfigOptions::default();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig.expect("a kubeconfig"), &options).await;
-        let client =
-            pullmint::cluster::client(config.expect("a configuration"), &clock, &Pulses::default()).expect("a client");
+        let client = client(&plane.kubeconfig_via(&proxy.url()).expect("a kubeconfig")).await;
         (proxy, client)
     }
+
+    /// The same, through one that decides on each request.
+    async fn via_http(&self) -> (HttpProxy, Client) {
+        let plane = &world::shared().await.expect("a control plane").control_plane;
+        let proxy = HttpProxy::start(plane).await.expect("a proxy");
+        let client = client(&plane.kubeconfig_via(&proxy.url()).expect("a kubeconfig")).await;
+        (proxy, client)
+    }
+}
+
+async fn client(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    pullmint::cluster::client(config.expect("a configuration"), &clock, &Pulses::default()).expect("a client")
 }
 
 #[tokio::test]
@@ -59,6 +70,46 @@ async fn a_standby_whose_watch_has_gone_deaf_still_takes_over() {
     proxy.set(Fault::None);
     leader.stop.cancel();
     heir.until_leading().await;
+}
+
+#[tokio::test]
+async fn a_standby_whose_watch_has_ended_in_good_order_hears_of_a_lease_that_is_given_back_all_the_same() {
+    let bed = Bed::new("ended").await;
+    let (proxy, client) = bed.via_http().await;
+    let watches = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&watches);
+    proxy.set(move |request| {
+        let is_watch = request.uri.query().is_some_and(|query| query.contains("watch=true"));
+        match is_watch && count.fetch_add(1, Ordering::Relaxed) == 0 {
+            true => Answer::Instead { status: 200, retry_after: None, body: "" },
+            false => Answer::Pass,
+        }
+    });
+    // So slow that only a watch can tell in time.
+    let timing =
+        Timing { lease: Duration::from_secs(300), deadline: Duration::from_secs(200), retry: Duration::from_secs(60) };
+    let leader = bed.elect_at(timing, bed.client.clone(), "leader", Arc::new(SystemClock));
+    leader.until_leading().await;
+    let heir = bed.elect_at(timing, client, "heir", Arc::new(SystemClock));
+    heir.until_standby_of("leader").await;
+    until("another watch", async || (watches.load(Ordering::Relaxed) == 2).then_some(())).await;
+    leader.stop.cancel();
+    heir.until_leading().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_changes_while_it_is_given_back_is_given_back() {
+    let bed = Bed::new("crossed").await;
+    let (proxy, client) = bed.via_http().await;
+    let only = bed.elect_by(client, "only", Arc::new(SystemClock));
+    only.until_leading().await;
+    let mut refused = false;
+    proxy.set(move |request| match request.method == "PATCH" && !std::mem::replace(&mut refused, true) {
+        true => Answer::Instead { status: 409, retry_after: None, body: "another version" },
+        false => Answer::Pass,
+    });
+    only.stop.cancel();
+    bed.until_lease_is_nobodys().await;
 }
 
 #[tokio::test]
