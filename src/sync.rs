@@ -196,6 +196,9 @@ type InFlight = FuturesUnordered<BoxFuture<'static, (Key, Done, Duration)>>;
 /// How often it gives a sign of life.
 const BEAT: Duration = Duration::from_secs(10);
 
+/// After an instant at which nothing might be written.
+const PERMIT_AGAIN: Duration = Duration::from_secs(1);
+
 /// A syncer that has been silent for longer hangs.
 const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 
@@ -305,14 +308,14 @@ impl Syncer {
         self.reports.summary.send_modify(Summary::forget);
     }
 
-    fn may_write(&self) -> bool {
-        *self.setting.active.borrow() && (self.setting.permit)()
-    }
-
     /// Begins what may be begun. Returns when there may be more, if it is time alone that holds it up: whoever asked once
     /// more, a moment later, could hear that nothing does, and would wait for ever.
     fn start_due(&mut self, in_flight: &mut InFlight) -> Option<Instant> {
-        while self.paused_until.is_none() && self.may_write() {
+        while self.paused_until.is_none() && *self.setting.active.borrow() {
+            if !(self.setting.permit)() {
+                // A mandate that was renewed at the last moment holds again, and nobody says so.
+                return Some(now() + PERMIT_AGAIN);
+            }
             match self.pace.admission(in_flight.len(), now()) {
                 Admission::Now => {}
                 Admission::At(instant) => return Some(instant),

@@ -72,6 +72,7 @@ impl Syncer {
 
     fn finish(&mut self, source: Source) {
         self.refused.remove(&source);
+        self.news = true;
         let gone = match source {
             Source::Namespaces => self.namespaces.finish(),
             Source::Secrets(place) => self.secrets[place].finish(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
@@ -43,6 +44,7 @@ pub(crate) struct Running {
     task: JoinHandle<()>,
     assign: watch::Sender<Assignment>,
     active: watch::Sender<bool>,
+    permit: Arc<AtomicBool>,
     summary: watch::Receiver<Summary>,
     pub(crate) coverage: watch::Receiver<Coverage>,
     pub(crate) metrics: Metrics,
@@ -82,20 +84,24 @@ impl Bed {
         let (tell, incidents) = broadcast::channel(64);
         let (assign, assignment) = watch::channel(assignment(given, Retired::default()));
         let (active, activated) = watch::channel(true);
+        let permit = Arc::new(AtomicBool::new(true));
         let setting = Setting {
             client,
             clock,
             owner: owner.to_owned(),
             assignment,
             active: activated,
-            permit: Arc::new(|| true),
+            permit: {
+                let permit = Arc::clone(&permit);
+                Arc::new(move || permit.load(Ordering::Relaxed))
+            },
             deaf_after: PATIENCE,
             stop: CancellationToken::new(),
         };
         let (metrics, pulses) = (Metrics::default(), Pulses::default());
         let reports = Reports { summary: told, coverage: covering, incidents: tell, metrics: metrics.clone(), pulses };
         let task = tokio::spawn(Syncer::new(setting, reports).run().with_current_subscriber());
-        Running { task, assign, active, summary, coverage, metrics, incidents }
+        Running { task, assign, active, permit, summary, coverage, metrics, incidents }
     }
 
     pub(crate) fn secrets(&self, namespace: &str) -> Api<Secret> {
@@ -194,6 +200,11 @@ impl Running {
     /// Lets it write, or only watch.
     pub(crate) fn activate(&self, active: bool) {
         self.active.send_replace(active);
+    }
+
+    /// Allows it to write at this instant, or not, without a word.
+    pub(crate) fn permit(&self, permit: bool) {
+        self.permit.store(permit, Ordering::Relaxed);
     }
 
     /// The next thing that people should hear of.

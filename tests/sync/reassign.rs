@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use pullmint::reminder;
 use pullmint::sync::incident::Incident;
@@ -9,7 +10,7 @@ use serde_json::json;
 use world::{Answer, HttpProxy};
 
 use crate::ahead::Ahead;
-use crate::bed::{Bed, US, client, foreign_secret};
+use crate::bed::{Bed, US, client, foreign_secret, until};
 use crate::given::Given;
 
 #[tokio::test]
@@ -134,7 +135,7 @@ async fn an_account_that_leaves_the_configuration_loses_what_was_added_to_it() {
     syncer.assign(&[&without]);
     let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
         kube::Api::namespaced(bed.client.clone(), "unnamed-0");
-    crate::bed::until("an account without pull Secrets", async || {
+    until("an account without pull Secrets", async || {
         let account = accounts.get("default").await.expect("an account");
         account.image_pull_secrets.is_none_or(|secrets| secrets.is_empty()).then_some(())
     })
@@ -161,7 +162,7 @@ async fn what_an_earlier_process_left_under_a_retired_name_goes_and_what_is_clai
         bed.until_no_secret(namespace, "pull-outlived").await;
         let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
             kube::Api::namespaced(bed.client.clone(), namespace);
-        crate::bed::until("an account without pull Secrets", async || {
+        until("an account without pull Secrets", async || {
             let account = accounts.get("default").await.expect("an account");
             account.image_pull_secrets.is_none_or(|secrets| secrets.is_empty()).then_some(())
         })
@@ -211,4 +212,32 @@ async fn people_hear_again_who_is_still_in_the_way() {
     // It looks at the clock whenever there is something to do.
     ecr.publish("hunter3");
     assert_eq!(syncer.incident().await, first);
+}
+
+/// Much less than passes between two beats of a syncer, which would look at everything anyhow.
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn one_that_only_watches_tells_soon_that_it_knows_all() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-watched", "watched-*");
+    let syncer = bed.sync(&[&ecr]);
+    syncer.activate(false);
+    let listed = syncer.until(|summary| summary.listed);
+    tokio::time::timeout(SOON, listed).await.expect("soon");
+}
+
+#[tokio::test]
+async fn one_that_may_write_again_does_so_although_nobody_says_a_word() {
+    let bed = Bed::new().await;
+    let ecr = Given::new("ecr", "pull-permitted", "permitted-*");
+    bed.namespaces("permitted", 1).await;
+    let syncer = bed.sync(&[&ecr]);
+    syncer.until(|summary| summary.waiting == 1).await;
+    syncer.permit(false);
+    ecr.publish("hunter2");
+    until("a credential that is not written", async || (syncer.summary().queued == 1).then_some(())).await;
+    syncer.permit(true);
+    let written = bed.until_secret("permitted-0", "pull-permitted", |config| config.contains("hunter2"));
+    tokio::time::timeout(SOON, written).await.expect("soon");
 }
