@@ -25,7 +25,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Clock;
-use crate::keeper::slot::{Roster, Slot, publications};
+use crate::keeper::slot::{Roster, Slot};
 use crate::pulse::{self, Pulses};
 use crate::registry::RegistryName;
 use crate::reminder::Reminder;
@@ -83,9 +83,9 @@ pub struct Reports {
     pub news: broadcast::Sender<News>,
 }
 
-/// Looks into failed pulls for ever. Whoever ends it empties what it has told.
-pub async fn explain(setting: Setting, means: Means, reports: Reports) {
-    let Setting { client, clock, pulses, deaf_after, mut slots } = setting;
+/// Looks into failed pulls for ever, by the latest means. Whoever ends it empties what it has told.
+pub async fn explain(setting: Setting, mut means: watch::Receiver<Means>, reports: Reports) {
+    let Setting { client, clock, pulses, deaf_after, slots } = setting;
     let heart = pulses.start("pulls", SILENCE, clock.now());
     let _ear = pulses.start(pulse::watch_name(PODS), deaf_after, clock.now());
     let mut listener = Listener::new(PODS.to_owned(), pulses, Arc::clone(&clock));
@@ -93,11 +93,9 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
     let mut pods = watching::watch(pods, Some("status.phase=Pending"), deaf_after);
     let reminder = Reminder::new(clock.now());
     let mut desk = Desk { ledger: Ledger::default(), causes: BTreeMap::new(), is_stale: true, reminder, reports };
-    let mut explainer = Explainer::new(client, means);
+    let mut explainer = Explainer::new(client.clone(), means.borrow_and_update().clone());
     let mut work: Option<BoxFuture<'static, Outcome>> = None;
-    let mut roster = slots.borrow_and_update().clone();
-    let mut renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
-    let mut minted = mints(&roster);
+    let mut minted = mints(&slots.borrow());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -111,21 +109,19 @@ pub async fn explain(setting: Setting, means: Means, reports: Reports) {
                 explainer.complain(&outcome);
                 desk.note(outcome, clock.now());
             }
-            Some(()) = renewals.next() => {
-                let latest = mints(&roster);
-                if latest != minted {
-                    desk.ledger.renewed(clock.now());
-                    explainer.forget_answers();
-                    minted = latest;
-                }
-            }
-            Ok(()) = slots.changed() => {
-                roster = slots.borrow_and_update().clone();
-                renewals = publications(roster.iter().map(|(_, slot)| slot.clone()));
+            Ok(()) = means.changed() => {
+                explainer = Explainer::new(client.clone(), means.borrow_and_update().clone());
+                desk.ledger.look_again(clock.now());
             }
             _ = ticks.tick() => {
                 let now = clock.now();
                 heart.beat(now);
+                let latest = mints(&slots.borrow());
+                if latest != minted {
+                    desk.ledger.look_again(now);
+                    explainer.forget_answers();
+                    minted = latest;
+                }
                 desk.publish(now);
                 if work.is_none() {
                     let due = desk.ledger.take_due(now);

@@ -43,7 +43,7 @@ pub(super) struct Term {
 
 /// The look into failed pulls, with its means while it goes on.
 struct Pulls {
-    running: Option<(pulls::Means, AbortHandle)>,
+    running: Option<(watch::Sender<pulls::Means>, AbortHandle)>,
     reports: pulls::Reports,
 }
 
@@ -59,16 +59,21 @@ impl std::fmt::Debug for Term {
 }
 
 impl Pulls {
-    /// With the present means, which may be others, or none.
+    /// With the present means, which may be others, or none. What is known of the pods does not depend on them.
     fn go_on(&mut self, parts: &Parts<'_>, tasks: &mut JoinSet<&'static str>) {
-        if self.running.as_ref().map(|(means, _)| means) == parts.means.as_ref() {
+        let Some(latest) = parts.means.clone() else { return self.end() };
+        if let Some((means, _)) = &self.running {
+            means.send_if_modified(|means| {
+                let are_others = *means != latest;
+                *means = latest;
+                are_others
+            });
             return;
         }
-        self.end();
-        let Some(means) = parts.means.clone() else { return };
+        let (means, told) = watch::channel(latest);
         let Site { client, clock, pulses, deaf_after, .. } = parts.site.clone();
         let setting = pulls::Setting { client, clock, pulses, deaf_after, slots: parts.roster.subscribe() };
-        let task = pulls::explain(setting, means.clone(), self.reports.clone());
+        let task = pulls::explain(setting, told, self.reports.clone());
         let task = tasks.spawn(async {
             task.await;
             "pulls"

@@ -100,8 +100,8 @@ impl Ledger {
         self.beyond.remove(uid);
     }
 
-    /// A credential was renewed, which may have mended anything.
-    pub(super) fn renewed(&mut self, now: Timestamp) {
+    /// A credential was renewed, or the settings changed: which may have mended anything.
+    pub(super) fn look_again(&mut self, now: Timestamp) {
         for entry in self.entries.values_mut() {
             entry.due = entry.due.min(now + ARRIVAL);
         }
@@ -109,6 +109,10 @@ impl Ledger {
 
     /// Those that are to be looked into now; they are due again when an outcome would be old.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Wish> {
+        for entry in self.entries.values_mut() {
+            // A clock that was set back puts nothing off.
+            entry.due = entry.due.min(now + AGAIN);
+        }
         let due = self.entries.values_mut().filter(|entry| entry.due <= now);
         let take = |entry: &mut Entry| {
             entry.due = now + AGAIN;
@@ -257,6 +261,14 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_back_puts_off_no_look() {
+        let mut ledger = explained(Code::NO_TAG);
+        let hours_ago = after(2) - Duration::from_secs(6 * 3600);
+        assert!(ledger.take_due(hours_ago).is_empty());
+        assert_eq!(ledger.take_due(hours_ago + AGAIN).len(), 1);
+    }
+
+    #[test]
     fn a_complaint_of_another_kind_is_looked_into_at_once() {
         let mut ledger = explained(Code::NO_TAG);
         ledger.see(seen("a", &["x509: certificate signed by unknown authority"]), after(10));
@@ -266,7 +278,7 @@ mod tests {
     #[test]
     fn a_renewed_credential_is_a_reason_to_look_again_once_it_has_arrived() {
         let mut ledger = explained(Code::EXPIRED);
-        ledger.renewed(after(10));
+        ledger.look_again(after(10));
         assert!(ledger.take_due(after(14)).is_empty());
         assert_eq!(ledger.take_due(after(15)).len(), 1);
     }

@@ -14,11 +14,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::StreamExt;
 use kube::Client;
 use tokio::sync::{broadcast, watch};
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::keeper::slot::{Slot, publications};
 use crate::metrics::Metrics;
 use crate::pulls::table::Shown;
 use crate::pulse::Pulse;
@@ -103,13 +105,16 @@ impl fmt::Display for Controller {
 /// Recovers for ever. It is for the leader alone: start it when leadership begins, and drop it when that ends.
 pub async fn recover(mut setting: Setting, reports: Reports) {
     let mut ward = Ward::new(setting.client.clone(), Arc::clone(&setting.clock), setting.permit.clone(), reports);
+    let mut published = publications(slots(&setting.assignment.borrow()));
     loop {
         setting.pulse.beat(setting.clock.now());
         let failures = setting.failures.borrow_and_update().clone().unwrap_or_default();
         ward.note(&failures.explained);
         let per_minute = setting.settings.borrow_and_update().pulls.recoveries_per_minute;
         let verdict = match per_minute {
-            Some(per_minute) => ward.decide(&failures.explained, &renewals(&setting.assignment.borrow()), per_minute),
+            Some(per_minute) => {
+                ward.decide(&failures.explained, &renewals(&setting.assignment.borrow_and_update()), per_minute)
+            }
             None => Verdict::Leave,
         };
         let pause = match verdict {
@@ -123,10 +128,16 @@ pub async fn recover(mut setting: Setting, reports: Reports) {
         tokio::select! {
             Ok(()) = setting.failures.changed() => {}
             Ok(()) = setting.settings.changed() => {}
+            Ok(()) = setting.assignment.changed() => published = publications(slots(&setting.assignment.borrow())),
+            Some(()) = published.next(), if !published.is_empty() => {}
             () = tokio::time::sleep(pause) => {}
             never = setting.pulse.rest(&*setting.clock) => match never {},
         }
     }
+}
+
+fn slots(assignment: &Assignment) -> impl Iterator<Item = watch::Receiver<Slot>> {
+    assignment.claims.iter().map(|claim| claim.slot.clone())
 }
 
 fn renewals(assignment: &Assignment) -> Vec<Renewal> {

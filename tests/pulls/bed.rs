@@ -93,6 +93,7 @@ pub(crate) struct Watcher {
     pub(crate) failures: watch::Receiver<Option<Arc<Failures>>>,
     pub(crate) news: broadcast::Receiver<News>,
     slot: watch::Sender<Slot>,
+    means: watch::Sender<Means>,
     task: JoinHandle<()>,
 }
 
@@ -113,9 +114,14 @@ impl Watcher {
             deaf_after: Duration::from_secs(180),
             slots: watch::channel(roster).1,
         };
-        let means = Means::of(settings).expect("means");
-        let task = tokio::spawn(explain(setting, means, Reports { failures, news }).with_current_subscriber());
-        Self { failures: shown, news: heard, slot, task }
+        let (means, told) = watch::channel(Means::of(settings).expect("means"));
+        let task = tokio::spawn(explain(setting, told, Reports { failures, news }).with_current_subscriber());
+        Self { failures: shown, news: heard, slot, means, task }
+    }
+
+    /// Lets it look by other means from now on.
+    pub(crate) fn reconfigure(&self, settings: &Settings) {
+        self.means.send_replace(Means::of(settings).expect("means"));
     }
 
     /// Publishes a new credential of the one registry.

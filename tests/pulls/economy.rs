@@ -1,5 +1,6 @@
 //! Many pods with one cause cost one question, and are one piece of news.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
@@ -67,6 +68,23 @@ async fn an_inner_address_is_not_asked_whoever_names_it() {
     let mut watcher = Watcher::start(bed.client.clone(), &settings(""));
     watcher.until("an explained pod", &bed.namespace, |codes| codes.len() == 1).await;
     assert!(registry.asked().is_empty(), "{:?}", registry.asked());
+    bed.delete_pods().await;
+}
+
+#[tokio::test]
+async fn other_settings_are_obeyed_soon_and_what_is_known_stays_until_then() {
+    let (bed, registry) = (Bed::new("otherwise").await, Registry::start("127.0.0.6").await);
+    bed.failing_pod("web", &format!("{}/team/app:1", registry.host), &[]).await;
+    let mut watcher = Watcher::start(bed.client.clone(), &settings(""));
+    watcher.until("what the kubelet says", &bed.namespace, |codes| codes.len() == 1).await;
+    watcher.reconfigure(&settings("private_networks = [\"127.0.0.6/32\"]\n"));
+    let was_lost = Cell::new(false);
+    let asked = |codes: &[String]| {
+        was_lost.set(was_lost.get() || codes.is_empty());
+        codes == ["PM102"]
+    };
+    watcher.until("what the registry says", &bed.namespace, asked).await;
+    assert!(!was_lost.get(), "what was known was forgotten meanwhile");
     bed.delete_pods().await;
 }
 
