@@ -142,6 +142,8 @@ impl Keeper {
         // A clock that was set back must not make a future of what has been.
         self.last_attempt = self.last_attempt.map(|at| at.min(now));
         self.began = self.began.min(now);
+        self.revoke_not_before = self.revoke_not_before.min(later(now, deletion::RETRY));
+        self.ask_limit_at = self.ask_limit_at.min(later(now, ASK_UNLIMITED_EVERY));
         let slot = self.slot.borrow();
         let history = History {
             life: slot
@@ -161,7 +163,12 @@ impl Keeper {
         drop(slot);
         let due = schedule::next(&history, now, self.jitter());
         let tick = self.task.ticks.as_ref().and_then(|ticks| ticks.next_after(self.last_attempt.unwrap_or(self.began)));
-        self.slot.send_modify(|slot| slot.next_attempt = Some(tick.map_or(due, |tick| tick.min(due))));
+        self.slot.send_modify(|slot| {
+            slot.next_attempt = Some(tick.map_or(due, |tick| tick.min(due)));
+            for retired in &mut slot.retired {
+                retired.covered_at = retired.covered_at.map(|at| at.min(now));
+            }
+        });
         let missed = tick.and_then(|tick| tick.checked_add(schedule::MISSED).ok());
         missed.map_or(due, |missed| missed.min(due))
     }
@@ -299,7 +306,7 @@ impl Keeper {
         let now = self.clock.now();
         let is_unlimited = matches!(asked, Ok(Ok(None)));
         let every = if is_unlimited { ASK_UNLIMITED_EVERY } else { ASK_LIMIT_EVERY };
-        self.ask_limit_at = now.saturating_add(every).unwrap_or(Timestamp::MAX);
+        self.ask_limit_at = later(now, every);
         match asked {
             Ok(Ok(limit)) => {
                 self.slot.send_if_modified(|slot| {
@@ -391,7 +398,7 @@ impl Keeper {
         if deletion::delete(&self.task.registry, &*self.task.provider, &retired.handle).await {
             self.slot.send_modify(|slot| slot.retired.retain(|other| other != &retired));
         } else {
-            self.revoke_not_before = now.saturating_add(deletion::RETRY).unwrap_or(Timestamp::MAX);
+            self.revoke_not_before = later(now, deletion::RETRY);
         }
     }
 }
@@ -406,6 +413,10 @@ impl From<MintError> for Setback {
     fn from(error: MintError) -> Self {
         Self { published: None, error }
     }
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn same(one: &Credential, other: &Credential) -> bool {

@@ -37,6 +37,16 @@ async fn a_replaced_token_is_deleted_five_minutes_after_every_secret_holds_its_s
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_puts_no_deletion_off_for_hours() {
+    let bench = replaced().await;
+    bench.cover();
+    tokio::time::sleep(SECOND).await;
+    bench.clock.set_back(HOUR * 6);
+    tokio::time::sleep(MINUTE * 10 + SECOND * 2).await;
+    assert_eq!(bench.issuer.revoked(), ["token-1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_that_cannot_be_deleted_is_tried_again_without_haste() {
     let bench = replaced().await;
     bench.issuer.keeps_tokens(true);
