@@ -74,15 +74,16 @@ impl Minted<'_> {
         let path = self.kind.path();
         // Expired tokens count against the quota until someone deletes them. If that fails, there may be room yet.
         let patience = self.outside.http.patience();
-        let existing = match timeout(patience, self.delete_expired(&session, &path, now)).await {
-            Ok(Ok(left)) => Some(left),
-            Ok(Err(error)) => {
-                let error = error.chain();
-                tracing::warn!(registry = %self.registry, error, "expired access tokens stay at Docker Hub");
-                None
-            }
-            Err(_) => None,
+        let error = match timeout(patience, self.delete_expired(&session, &path, now)).await {
+            Ok(Ok(left)) => Ok(left),
+            Ok(Err(error)) => Err(error.chain()),
+            Err(_) => Err(format!("they were not deleted within {} s", patience.as_secs())),
         };
+        let existing = error
+            .inspect_err(
+                |error| tracing::warn!(registry = %self.registry, error, "expired access tokens stay at Docker Hub"),
+            )
+            .ok();
         let label = self.own_labels().at(now);
         let (id, password, ends_at) = session.create(&path, &self.kind.body(&label, expires_at), existing).await?;
         Ok(Credential {
