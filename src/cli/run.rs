@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -37,8 +37,9 @@ pub(super) struct RunArgs {
     pub(super) look_every: Duration,
 }
 
-/// The longest that a lease is waited for to be given back.
-const FAREWELL: Duration = Duration::from_millis(700);
+/// From the word to stop to the end: the last calls of the daemon, which has its own limit, and the lease's return. Less than
+/// the five seconds that are promised, by what a process takes to go.
+const LONGEST_END: Duration = Duration::from_millis(4_400);
 
 /// No sign of life from the elector for so long means that it hangs: each of its calls is bounded by less.
 const ELECTOR_SILENCE: Duration = Duration::from_secs(60);
@@ -132,7 +133,11 @@ impl Process {
     async fn supervise(self, mut signals: Signals) -> Outcome {
         let Self { daemon, mut others, mut election, stop, leave } = self;
         let working = daemon.run();
-        tokio::pin!(working);
+        let over = async {
+            stop.cancelled().await;
+            sleep(LONGEST_END).await;
+        };
+        tokio::pin!(working, over);
         let end = loop {
             tokio::select! {
                 end = &mut working => break end,
@@ -142,6 +147,10 @@ impl Process {
                     }
                     info!(signal, "stopping: finishing the writes in flight");
                     stop.cancel();
+                }
+                () = &mut over => {
+                    warn!("what was in flight took too long; ending the process");
+                    return Outcome::Failed;
                 }
                 Some(_) = others.join_next() => {
                     error!("a part ended that never should; ending the process");
@@ -155,11 +164,12 @@ impl Process {
         };
         // Only after the last write: whoever leads next must not meet one of ours.
         leave.cancel();
+        let is_told = stop.is_cancelled();
+        stop.cancel();
         tokio::select! {
-            given_back = timeout(FAREWELL, election.join_next()) => if given_back.is_err() {
-                warn!("could not give the lease back in time; others lead when it has run out");
-            },
-            signal = signals.next(), if stop.is_cancelled() => return at_once(signal),
+            _ = election.join_next() => {}
+            () = &mut over => warn!("could not give the lease back in time; others lead when it has run out"),
+            signal = signals.next(), if is_told => return at_once(signal),
         }
         match end {
             End::Stopped => Outcome::Done,

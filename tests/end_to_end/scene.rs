@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
@@ -286,4 +287,9 @@ pub(crate) async fn ended(mut command: Command) -> Ended {
     let output = tokio::time::timeout(PATIENCE * 2, command.output()).await.expect("an end").expect("a start");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     Ended { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// When a line was logged.
+pub(crate) fn time_of(line: &str) -> Timestamp {
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a line begins with its time")
 }
