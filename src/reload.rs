@@ -74,18 +74,19 @@ async fn look(mut directory: Directory, clock: Arc<dyn Clock>, telling: Telling,
         if !directory.look() {
             continue;
         }
-        let status = match directory.accept(&clock) {
+        let loaded_at = telling.status.borrow().loaded_at;
+        match directory.accept(&clock) {
             Ok(accepted) => {
+                let status = ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() };
+                telling.status.send_replace(Arc::new(status));
                 telling.put_in_force(accepted);
-                ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() }
             }
             Err(report) => {
-                complain(&report);
                 let problems = report.problems().iter().map(problem).collect();
-                ConfigurationStatus { read_at: now, problems, loaded_at: telling.status.borrow().loaded_at }
+                telling.status.send_replace(Arc::new(ConfigurationStatus { loaded_at, read_at: now, problems }));
+                complain(&report);
             }
-        };
-        telling.status.send_replace(Arc::new(status));
+        }
     }
 }
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
-use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use world::clouds::{Service, seed};
 
@@ -45,12 +44,7 @@ impl Scene {
 
     /// Waits for the Event that tells of a rejected configuration.
     pub(crate) async fn until_rejected(&self) -> String {
-        let events = Api::<Event>::namespaced(self.client.clone(), self.name);
-        let told = async || {
-            let events = events.list(&ListParams::default()).await.expect("events").items;
-            events.into_iter().find(|event| event.reason.as_deref() == Some("ConfigurationRejected"))
-        };
-        self.until("an Event", PATIENCE, told).await.note.unwrap_or_default()
+        self.until_told(self.name, "ConfigurationRejected").await.note.unwrap_or_default()
     }
 }
 
@@ -108,6 +102,9 @@ async fn what_a_removed_registry_had_written_goes_and_what_others_own_stays() {
         (text.contains(ACR_HOST) && text.contains(ECR_HOST) && named().await).then_some(())
     };
     scene.until("all to be in place", PATIENCE, both).await;
+    for namespace in ["removed-0", "removed-1"] {
+        scene.until_secret(namespace, "pullmint-hub").await;
+    }
 
     files.remove("acr.toml");
     files.remove("hub.toml");
@@ -137,7 +134,8 @@ async fn a_bad_file_changes_nothing_and_is_told_everywhere_until_it_is_mended() 
     let _pullmint = scene.run();
     let acr = scene.until_secret("spoilt-1", "pullmint-acr").await;
     let ecr = scene.until_secret("spoilt-1", "pullmint-ecr").await;
-    assert_eq!(scene.status().await["configuration"]["problems"], json!([]));
+    let before = scene.status().await["configuration"].clone();
+    assert_eq!(before["problems"], json!([]));
 
     // The other changes are good, and are not in force all the same.
     let mut bad = good.clone();
@@ -150,6 +148,7 @@ async fn a_bad_file_changes_nothing_and_is_told_everywhere_until_it_is_mended() 
     let log = scene.log();
     assert!(log.contains(&format!("acr.toml:{line}")) && log.contains("^^^^^^"), "{log}");
     let status = scene.status().await;
+    assert_eq!(status["configuration"]["loadedAt"], before["loadedAt"]);
     let problem = &status["configuration"]["problems"][0];
     assert!(problem["file"].as_str().is_some_and(|file| file.ends_with("acr.toml")), "{problem}");
     assert_eq!(problem["line"], line, "{problem}");
@@ -214,6 +213,9 @@ async fn the_log_grows_and_shrinks_while_it_runs() {
     scene.configure_all("log = \"warn\"\n");
     let quiet = async || (scene.log().matches(IN_FORCE).count() == 2).then_some(());
     scene.until("a word on the new configuration", PATIENCE, quiet).await;
+    // The filter is set beside the daemon's work, and what follows comes after both.
+    world::create_namespaces(&scene.client, "chatty-mark", 1, &[]).await.expect("a namespace");
+    scene.until_secret("chatty-mark-0", "pullmint-ecr").await;
     let before = scene.log().len();
     world::create_namespaces(&scene.client, "chatty-most", 1, &[]).await.expect("a namespace");
     scene.until_secret("chatty-most-0", "pullmint-ecr").await;

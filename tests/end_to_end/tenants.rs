@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Node, Pod, Secret};
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
@@ -30,6 +30,9 @@ const IMAGES: [&str; 5] = [
     "public.ecr.aws/acme/app:1",
 ];
 
+/// A node that is but written down. Without it the pods would be deleted soon.
+const NODE: &str = "tenants-node";
+
 /// The registry that the tenants' Secrets are for.
 const HOST: &str = "acme.azurecr.io";
 
@@ -44,6 +47,8 @@ fn canary(name: &str) -> String {
 
 /// Makes the Secrets, for each a pod that waits in vain with it alone, and one that names only Secrets of pullmint's.
 pub(crate) async fn move_in(scene: &Scene, namespace: &str, own: &[&str]) {
+    let node: Node = serde_json::from_value(json!({"metadata": {"name": NODE}})).expect("a node");
+    Api::all(scene.client.clone()).create(&PostParams::default(), &node).await.expect("a node");
     let secrets = Api::<Secret>::namespaced(scene.client.clone(), namespace);
     for name in SECRETS {
         let secret = serde_json::from_value(secret(name)).expect("a Secret");
@@ -81,7 +86,7 @@ async fn waits(scene: &Scene, namespace: &str, name: &str, secrets: &[&str]) {
     let containers = IMAGES.iter().enumerate().map(|(at, image)| json!({"name": called(at), "image": image}));
     let pod = json!({
         "metadata": {"name": name},
-        "spec": {"nodeName": "none", "containers": containers.collect::<Vec<_>>(), "imagePullSecrets": secrets},
+        "spec": {"nodeName": NODE, "containers": containers.collect::<Vec<_>>(), "imagePullSecrets": secrets},
     });
     let pods = Api::<Pod>::namespaced(scene.client.clone(), namespace);
     pods.create(&PostParams::default(), &serde_json::from_value(pod).expect("a pod")).await.expect("a pod");

@@ -1,6 +1,5 @@
 //! What people hear of a running pullmint without asking it: the Events of all kinds, where they look for them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -12,24 +11,15 @@ use world::clouds::{Fault, Service};
 
 use crate::scene::{ECR, PATIENCE, Scene};
 
-/// Namespace and reason.
-type Word = (String, String);
-
 impl Scene {
-    async fn words(&self) -> BTreeSet<Word> {
-        let events = Api::<Event>::all(self.client.clone()).list(&ListParams::default()).await.expect("events");
-        let ours = events.items.into_iter().filter_map(|event| {
-            let namespace = event.metadata.namespace?;
-            let is_ours = namespace == self.name || namespace.starts_with(&format!("{}-", self.name));
-            is_ours.then_some((namespace, event.reason?))
-        });
-        ours.collect()
-    }
-
-    async fn until_told(&self, namespace: &str, reason: &str) {
-        let word = (namespace.to_owned(), reason.to_owned());
-        let told = async || self.words().await.contains(&word).then_some(());
-        self.until(&format!("{word:?}"), PATIENCE, told).await;
+    /// Waits for an Event with this reason in this namespace.
+    pub(crate) async fn until_told(&self, namespace: &str, reason: &str) -> Event {
+        let events = Api::<Event>::namespaced(self.client.clone(), namespace);
+        let told = async || {
+            let events = events.list(&ListParams::default()).await.expect("events").items;
+            events.into_iter().find(|event| event.reason.as_deref() == Some(reason))
+        };
+        self.until(&format!("an Event {reason} in {namespace}"), PATIENCE, told).await
     }
 }
 
