@@ -240,6 +240,8 @@ async fn under_exactly_its_roles_events_can_be_told_anywhere_and_read_nowhere() 
     let itself = bed.client_of(&printed.service_account).await;
     let theirs = Api::<bed::Event>::namespaced(itself.clone(), "default");
     let desk = bed.publish(itself, Own::new("default", "pullmint-a", None), &[]);
+    // What the API server refuses is not told again, and it takes a moment to go by new roles.
+    bed.until_allowed(&theirs).await;
     desk.incidents.send(refused(&bed.namespace, "pull")).expect("a listener");
     bed.until_event("Refused").await;
     desk.until_drained().await;

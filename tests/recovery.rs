@@ -95,8 +95,13 @@ async fn without_the_right_to_delete_the_log_says_what_to_grant_and_with_it_the_
     bed.until("the lack in the log", || bed.log.text().lines().any(is_told)).await;
     assert!(bed.is_there(&pods[0]).await);
     bed.grant(RECOVER).await;
-    bed.clock.advance(Duration::from_secs(60));
-    bed.tell(&pods, Code::MENDED, 31).await;
+    // The API server takes a moment to go by the new roles.
+    bed.until_some("the deletion", async || {
+        bed.clock.advance(Duration::from_secs(60));
+        bed.tell(&pods, Code::MENDED, 31).await;
+        (!bed.is_there(&pods[0]).await).then_some(())
+    })
+    .await;
     bed.until_made_anew(&pods).await;
 }
 

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use world::clouds::Service;
 
-use crate::scene::{ACR, ECR, HUB_MINTED, Scene, bare, ended};
+use crate::scene::{ACR, ECR, HUB_MINTED, PATIENCE, Scene, bare, ended};
 
 /// The documents of a YAML stream.
 fn documents(yaml: &str) -> Vec<Value> {
@@ -72,7 +72,7 @@ async fn run_ends_within_five_seconds_of_a_signal_and_with_success() {
         let pid = Pid::from_raw(child.id().expect("an id").cast_signed()).expect("an id");
         scene.until_secret("signals-0", "pullmint-ecr").await;
         let hanging = async || (scene.around.clouds.requests(Service::AcrExchange) > before).then_some(());
-        scene.until("ACR to be asked", Duration::from_secs(10), hanging).await;
+        scene.until("ACR to be asked", PATIENCE, hanging).await;
         kill_process(pid, signal).expect("a signal");
         let status = tokio::time::timeout(Duration::from_secs(5), child.wait()).await.expect("an end in time");
         assert_eq!(status.expect("a status").code(), Some(0), "{signal:?}");

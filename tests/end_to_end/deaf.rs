@@ -109,7 +109,7 @@ impl Running {
 
     async fn until_deaf(&self, scene: &Scene, watches: &[&str]) {
         let noticed = async || (self.deaf().await == watches).then_some(());
-        scene.until(&format!("{watches:?} to be noticed"), DEAF_AFTER + Duration::from_secs(4), noticed).await;
+        scene.until(&format!("{watches:?} to be noticed"), DEAF_AFTER + PATIENCE, noticed).await;
     }
 
     async fn until_healthy(&self, scene: &Scene) {

@@ -32,12 +32,12 @@ async fn failing(name: &'static str, fault: Fault, reason: &str, advice: &str) {
     let namespace = format!("{name}-1");
     let pullmint = scene.run();
     let good = scene.until_secret(&namespace, "pullmint-ecr").await;
+    let other = scene.until_secret(&namespace, "pullmint-acr").await;
     scene.around.clouds.fail(Service::Ecr, fault);
 
     let line = scene.until_said(&["WARN", "renewal failed", "registry=ecr", &format!("reason=\"{reason}\"")]).await;
     let remedy = line.split_once("remedy=").expect("a remedy").1;
     assert!(remedy.contains(advice), "{fault:?}: {line}");
-    let other = scene.until_secret(&namespace, "pullmint-acr").await;
     scene.until_changed(&namespace, "pullmint-acr", &other).await;
     let kept = scene.secret(&namespace, "pullmint-ecr").await.expect("it is still there");
     assert_eq!(version(&kept), version(&good), "{fault:?}: nobody touched it");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use world::clouds::Service;
 
-use crate::scene::{ACR, ECR, ECR_PUBLIC, HUB_MINTED, Scene};
+use crate::scene::{ACR, ECR, ECR_PUBLIC, HUB_MINTED, PATIENCE, Scene};
 use crate::secrets::{ECR_HOST, password, uid};
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn the_examples_fill_the_selected_namespaces_with_credentials_of_all_cloud
 #[tokio::test]
 async fn a_secret_is_replaced_in_all_namespaces_before_it_expires_by_one_mint_each_time() {
     let scene = Scene::start("renewal", 25).await;
-    scene.around.clouds.set_life(Service::Ecr, Duration::from_secs(20));
+    scene.around.clouds.set_life(Service::Ecr, Duration::from_secs(24));
     scene.configure("ecr.toml", ECR);
     let _pullmint = scene.run();
     let first = scene.until_secret("renewal-0", "pullmint-ecr").await;
@@ -40,7 +40,7 @@ async fn a_secret_is_replaced_in_all_namespaces_before_it_expires_by_one_mint_ea
                 let copy = scene.secret(&format!("renewal-{number}"), "pullmint-ecr").await?;
                 (password(&copy, ECR_HOST) == new).then_some(())
             };
-            scene.until("every namespace to have it", Duration::from_secs(5), everywhere).await;
+            scene.until("every namespace to have it", PATIENCE, everywhere).await;
         }
         assert!(scene.around.clouds.is_live(&old), "generation {generation} came when the old one still lived");
         assert!(scene.around.clouds.is_live(&new), "generation {generation} lives");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -39,12 +38,19 @@ async fn one_life(scene: &Scene, before: &Secret) -> (Secret, Secret) {
     (secret, until_saved(scene).await)
 }
 
-/// One life, in which this is said of the state that it finds, and a credential is minted and saved.
-async fn finds(scene: &Scene, life: &str, words: &[&str]) {
+/// One life, in which this is said of the state that it finds, and the credentials of these registries are saved.
+async fn finds(scene: &Scene, life: &str, words: &[&str], registries: &[&str]) {
     let before = scene.secret(scene.name, "pullmint-state").await.unwrap_or_default();
     let mut pullmint = scene.run_as(life);
     scene.until_said_by(life, words).await;
-    scene.until_changed(scene.name, "pullmint-state", &before).await;
+    let saved = async || {
+        let state = scene.secret(scene.name, "pullmint-state").await?;
+        let data = state.data.as_ref()?;
+        (registries.iter().all(|name| data.contains_key(*name))
+            && state.metadata.resource_version != before.metadata.resource_version)
+            .then_some(())
+    };
+    scene.until("a state that holds all", PATIENCE, saved).await;
     signal(&pullmint, Signal::TERM);
     assert_eq!(end_of(&mut pullmint, PATIENCE).await, Some(0));
 }
@@ -99,15 +105,15 @@ async fn a_secret_of_somebody_else_in_the_states_place_is_told_of_and_left_alone
 async fn whatever_is_not_taken_over_is_told_with_its_reason() {
     let scene = Scene::start("reasons", 1).await;
     scene.configure("ecr.toml", ECR);
-    finds(&scene, "first", &["INFO", "found no state"]).await;
+    finds(&scene, "first", &["INFO", "found no state"], &["ecr"]).await;
     scene.configure("ecr.toml", &format!("{ECR}role_arn = \"{}\"\n", seed::AWS_ROLE));
-    finds(&scene, "other", &["INFO", NOTHING, "registry=ecr", "it is of other settings"]).await;
+    finds(&scene, "other", &["INFO", NOTHING, "registry=ecr", "it is of other settings"], &["ecr"]).await;
     expire(&scene).await;
-    finds(&scene, "expired", &["INFO", NOTHING, "registry=ecr", "it expired at 2026-01-01T00:00:00Z"]).await;
+    finds(&scene, "expired", &["INFO", NOTHING, "registry=ecr", "it expired at 2026-01-01T00:00:00Z"], &["ecr"]).await;
     scene.configure("acr.toml", ACR);
-    finds(&scene, "new", &["INFO", NOTHING, "registry=acr", "there is none"]).await;
+    finds(&scene, "new", &["INFO", NOTHING, "registry=acr", "there is none"], &["acr", "ecr"]).await;
     lose(&scene).await;
-    finds(&scene, "lost", &["INFO", "found no state"]).await;
+    finds(&scene, "lost", &["INFO", "found no state"], &["acr", "ecr"]).await;
     assert_eq!([Service::Ecr, Service::AcrExchange].map(|service| scene.around.clouds.mints(service)), [4, 2]);
 }
 
@@ -151,27 +157,45 @@ fn minted(scene: &Scene, second: i64, verification: Verification) -> Kept {
     settings.registries.into_iter().map(|registry| (registry, watch::channel(slot.clone()).1)).collect()
 }
 
+/// A client whose requests go through this proxy.
+async fn client_via(scene: &Scene, proxy: &HttpProxy) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig"));
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig.expect("a kubeconfig"), &options).await;
+    kube::Client::try_from(config.expect("a configuration")).expect("a client")
+}
+
 #[tokio::test]
-async fn of_several_that_save_at_once_some_are_told_so_and_the_newest_credential_stays() {
+async fn of_two_that_save_at_once_the_later_one_is_told_so_and_the_newest_credential_stays() {
     let scene = Scene::start("rivals", 0).await;
     scene.configure("ecr.toml", ECR);
-    let state = StateSecret::new(scene.client.clone(), "rivals");
-    state.save(&minted(&scene, 0, Verification::Accepted)).await.expect("saved");
-    let save = async |second| {
-        let kept = minted(&scene, second, Verification::Accepted);
-        let mut refusals = 0;
-        while let Err(error) = state.save(&kept).await {
-            assert!(matches!(error, StateError::Outdated), "{error}");
-            refusals += 1;
-        }
-        refusals
-    };
-    // The newest is neither the first nor the last to come.
-    let refusals: u32 = join_all([5, 3, 8, 1, 9, 2, 7, 4, 6].map(save)).await.into_iter().sum();
-    assert!(refusals > 0, "two of nine met");
-    let data = until_saved(&scene).await.data.expect("data");
-    let record: Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
-    assert_eq!(record["password"], "minted-at-9");
+    let quick = StateSecret::new(scene.client.clone(), "rivals");
+    // At first there is no state yet, and then there is one.
+    for (older, newer) in [(1, 2), (3, 4)] {
+        let proxy = HttpProxy::start(&scene.stage.world.control_plane).await.expect("a proxy");
+        let slow = StateSecret::new(client_via(&scene, &proxy).await, "rivals");
+        let detained = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&detained);
+        proxy.set(move |request| {
+            if request.method != "PATCH" {
+                return Answer::Pass;
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            Answer::Detain
+        });
+        let late = minted(&scene, older, Verification::Accepted);
+        let (told, ()) = tokio::join!(slow.save(&late), async {
+            let under_way = async || (detained.load(Ordering::Relaxed) == 1).then_some(());
+            scene.until("a write on its way", PATIENCE, under_way).await;
+            quick.save(&minted(&scene, newer, Verification::Accepted)).await.expect("saved");
+            proxy.release();
+        });
+        assert!(matches!(told, Err(StateError::Outdated)), "{told:?}");
+        slow.save(&late).await.expect("a state that has all");
+        let data = until_saved(&scene).await.data.expect("data");
+        let record: Value = serde_json::from_slice(&data["ecr"].0).expect("JSON");
+        assert_eq!(record["password"], format!("minted-at-{newer}"));
+    }
 }
 
 #[tokio::test]
@@ -189,11 +213,7 @@ async fn a_state_that_the_api_server_cannot_read_is_waited_for_a_few_times_and_n
         count.fetch_add(1, Ordering::Relaxed);
         Answer::Instead { status: 500, retry_after: None, body: "no key opens it" }
     });
-    let kubeconfig = Kubeconfig::read_from(scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig"));
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig.expect("a kubeconfig"), &options).await;
-    let client = kube::Client::try_from(config.expect("a configuration")).expect("a client");
-    let state = StateSecret::new(client, "unreadable");
+    let state = StateSecret::new(client_via(&scene, &proxy).await, "unreadable");
     let slots = state.load(settings.registries.iter(), || Timestamp::UNIX_EPOCH).await;
     assert!(slots.is_empty());
     assert_eq!(asked.load(Ordering::Relaxed), 6);

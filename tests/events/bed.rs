@@ -109,6 +109,16 @@ impl Bed {
         world::client(&kubeconfig.expect("a kubeconfig")).await.expect("a client")
     }
 
+    /// Waits until the API server goes by roles that were just made.
+    pub(crate) async fn until_allowed(&self, theirs: &Api<Event>) {
+        let trial = PostParams { dry_run: true, ..PostParams::default() };
+        let allowed = async || {
+            let answer = theirs.create(&trial, &Event::default()).await;
+            (!matches!(answer, Err(kube::Error::Api(status)) if status.is_forbidden())).then_some(())
+        };
+        world::look_for(PATIENCE, GLANCE, allowed).await.expect("roles in force");
+    }
+
     fn api(&self) -> Api<Event> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }

@@ -55,7 +55,7 @@ async fn fifty_pods_with_one_cause_are_one_question_and_one_piece_of_news_until_
     let manifests: Vec<_> = registry.asked().into_iter().filter(|it| it == "HEAD /v2/team/app/manifests/1").collect();
     assert_eq!(manifests.len(), 1, "{:?}", registry.asked());
     let news = watcher.news_of(&bed.namespace);
-    assert_eq!(news.iter().map(|news| news.pods).collect::<Vec<_>>(), [50]);
+    assert_eq!(news.len(), 1, "{news:?}");
 
     bed.delete_pods().await;
     watcher.until("nothing any more", &bed.namespace, |codes| codes.is_empty()).await;

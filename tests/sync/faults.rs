@@ -81,12 +81,12 @@ async fn the_death_of_the_api_server_amid_writes_costs_no_secret_and_no_identity
 #[tokio::test]
 async fn lists_that_fail_are_asked_for_less_and_less_often() {
     let bed = Bed::new().await;
-    let ecr = Given::new("ecr", "pull-patience", "patience-*");
+    let ecr = Given::new("ecr", "pull-listed", "listed-*");
     let (proxy, client) = bed.via_http().await;
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     proxy.set(move |request| {
-        if !request.uri.to_string().contains("pull-patience") {
+        if !request.uri.to_string().contains("pull-listed") {
             return Answer::Pass;
         }
         counter.fetch_add(1, Ordering::Relaxed);
@@ -121,8 +121,8 @@ async fn cut_connections_amid_writes_cost_nothing() {
 #[tokio::test]
 async fn what_happens_while_no_connection_can_be_made_is_made_up_for() {
     let bed = Bed::new().await;
-    let ecr = Given::new("ecr", "pull-refused", "refused-*");
-    bed.namespaces("refused", 2).await;
+    let ecr = Given::new("ecr", "pull-cut-off", "cut-off-*");
+    bed.namespaces("cut-off", 2).await;
     let (proxy, client) = bed.via(NEVER).await;
     let syncer = bed.sync_as(client, crate::bed::US, &[&ecr]);
     ecr.publish("first");
@@ -130,12 +130,12 @@ async fn what_happens_while_no_connection_can_be_made_is_made_up_for() {
     proxy.set(Fault::Refuse);
     proxy.cut();
     until("the end of all connections", async || (proxy.open() == 0).then_some(())).await;
-    bed.delete_secret("refused-0", "pull-refused").await;
+    bed.delete_secret("cut-off-0", "pull-cut-off").await;
     ecr.publish("second");
     syncer.until(|summary| summary.failing > 0).await;
     proxy.set(Fault::None);
-    for name in ["refused-0", "refused-1"] {
-        bed.until_secret(name, "pull-refused", |config| config.contains("second")).await;
+    for name in ["cut-off-0", "cut-off-1"] {
+        bed.until_secret(name, "pull-cut-off", |config| config.contains("second")).await;
     }
     syncer.until(|summary| summary.settled && summary.in_sync == 2 && summary.failing == 0).await;
     bed.assert_at_rest(syncer, &[&ecr]).await;
@@ -146,7 +146,7 @@ async fn a_watch_that_fell_silent_for_ever_is_given_up() {
     let bed = Bed::new().await;
     let ecr = Given::new("ecr", "pull-silent", "silent-*");
     bed.namespaces("silent", 1).await;
-    let (proxy, client) = bed.via(Duration::from_secs(2)).await;
+    let (proxy, client) = bed.via(Duration::from_secs(6)).await;
     let syncer = bed.sync_as(client, crate::bed::US, &[&ecr]);
     ecr.publish("hunter2");
     syncer.until(|summary| summary.settled && summary.in_sync == 1).await;

@@ -98,7 +98,7 @@ async fn a_secret_that_waits_for_the_death_of_an_entry_is_written_when_it_has_di
     let (a, b) = pair("pull-dying", "dying-*");
     bed.namespaces("dying", 1).await;
     a.publish("alpha-1");
-    b.publish_for("beta-1", SignedDuration::from_secs(6));
+    b.publish_for("beta-1", SignedDuration::from_secs(10));
     let syncer = bed.sync(&[&a, &b]);
     bed.until_secret("dying-0", "pull-dying", |config| config.contains("beta-1")).await;
     drop(syncer);

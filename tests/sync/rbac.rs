@@ -8,6 +8,7 @@ use pullmint::config::settings::{EcrPublic, NamespaceSelection, ProviderSettings
 use pullmint::rbac::{Roles, roles};
 use pullmint::registry::RegistryName;
 use pullmint::status::{Counts, ServiceAccountStatus};
+use pullmint::sync::summary::Summary;
 use serde_json::json;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
@@ -162,7 +163,8 @@ async fn service_accounts_that_may_not_be_patched_are_on_the_board() {
     assert_eq!((verb.as_str(), resource.as_str()), ("patch", "serviceaccounts"));
     let syncer = bed.sync_as(bed.client_with(&names[0], &less).await, US, &[&ecr]);
     let failing = |account: &ServiceAccountStatus| account.copies == Counts { failing: 1, ..Counts::default() };
-    syncer.until(|summary| summary.board.service_accounts.iter().any(failing)).await;
+    let others_are_well = |summary: &Summary| summary.settled && summary.in_sync == 2 && summary.failing == 1;
+    syncer.until(|it| others_are_well(it) && it.board.service_accounts.iter().any(failing)).await;
     let board = syncer.summary().board;
     let troubled = &board.namespaces[0];
     assert_eq!(troubled.name, names[1]);

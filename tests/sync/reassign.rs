@@ -129,7 +129,8 @@ async fn an_account_that_leaves_the_configuration_loses_what_was_added_to_it() {
     let ecr = Given::new("ecr", "pull-unnamed", "unnamed-*").accounts(&["default"]);
     ecr.publish("hunter2");
     bed.namespaces("unnamed", 1).await;
-    let syncer = bed.sync(&[&ecr]);
+    // Under another name: two of one name would take the other's entries away from accounts of the same name.
+    let syncer = bed.sync_as(bed.client.clone(), "pullmint-unnamed", &[&ecr]);
     syncer.until(|summary| summary.settled && summary.in_sync == 2).await;
     let without = Given { accounts: Vec::new(), ..ecr };
     syncer.assign(&[&without]);

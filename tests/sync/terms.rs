@@ -91,7 +91,7 @@ async fn what_another_has_written_or_mended_meanwhile_is_neither_waited_for_nor_
     drop(leader);
     bed.namespaces("terms-last", 1).await;
     // A standby does not tell what it has seen; a watch is not behind by much.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     next.activate(true);
     bed.until_secret("terms-last-0", "pull-terms", |config| config.contains("hunter2")).await;
     next.until_settled().await;

@@ -77,7 +77,10 @@ impl Surroundings {
 
     /// Writes one file of the configuration, as [`Surroundings::fill`] fills it.
     pub fn configure(&self, name: &str, toml: &str) -> Result<()> {
-        fs::write(self.config.join(name), self.fill(toml)).context(|| format!("writing {name}"))
+        // Whoever follows the directory never sees half of a file.
+        let (what, new) = (|| format!("writing {name}"), self.dir.join(format!("{name}.new")));
+        fs::write(&new, self.fill(toml)).context(what)?;
+        fs::rename(&new, self.config.join(name)).context(what)
     }
 
     /// In a text of the configuration `{hub_password}`, `{hub_org_token}` and so on stand for the paths of
