@@ -25,8 +25,14 @@ use crate::prometheus::{Prometheus, Target};
 /// A few scrapes, an evaluation, and a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is counted, of these registries and their providers.
-type Work = fn(&Metrics, &[(RegistryName, &'static str)]);
+/// What is counted in a round, of these registries and their providers.
+type Work = fn(usize, &Metrics, &[(RegistryName, &'static str)]);
+
+const ROUND: Duration = Duration::from_millis(500);
+
+/// In how many rounds there is one repair where all is well: each range that is asked for has one, and it takes a minute
+/// until there are so many that it is an alarm.
+const REPAIRED_ONCE_IN: usize = 12;
 
 #[test]
 fn only_metrics_that_exist_are_asked_for() {
@@ -49,14 +55,14 @@ fn only_metrics_that_exist_are_asked_for() {
 async fn every_query_finds_something_in_a_real_prometheus() {
     let end = CancellationToken::new();
     let targets = [
-        Target { namespace: "healthy", address: serve(&end, given::healthy, given::work).await },
-        Target { namespace: "troubled", address: serve(&end, given::troubled, given::work).await },
+        Target { namespace: "healthy", address: serve(&end, given::healthy, at_peace).await },
+        Target { namespace: "troubled", address: serve(&end, given::troubled, contested).await },
         // Two that lead.
-        Target { namespace: "troubled", address: serve(&end, given::troubled, given::work).await },
+        Target { namespace: "troubled", address: serve(&end, given::troubled, contested).await },
         // One that has had nothing to do yet.
-        Target { namespace: "idle", address: serve(&end, given::healthy, |_, _| ()).await },
+        Target { namespace: "idle", address: serve(&end, given::healthy, |_, _, _| ()).await },
         // And one without a leader.
-        Target { namespace: "headless", address: serve(&end, given::standing_by, given::work).await },
+        Target { namespace: "headless", address: serve(&end, given::standing_by, at_peace).await },
     ];
     let Some(prometheus) = Prometheus::start(&targets).await else { return };
 
@@ -104,6 +110,19 @@ async fn until_found(prometheus: &Prometheus, who: &str, query: &str, of: impl F
     }
 }
 
+fn at_peace(round: usize, metrics: &Metrics, registries: &[(RegistryName, &'static str)]) {
+    given::work(metrics, registries);
+    if round.is_multiple_of(REPAIRED_ONCE_IN) {
+        given::repair(metrics);
+    }
+}
+
+/// Somebody else changes Secrets again and again.
+fn contested(_round: usize, metrics: &Metrics, registries: &[(RegistryName, &'static str)]) {
+    given::work(metrics, registries);
+    given::repair(metrics);
+}
+
 /// The metrics of a pullmint in this state that does this work again and again, until its end.
 async fn serve(end: &CancellationToken, status: fn(Timestamp) -> Status, work: Work) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -120,9 +139,9 @@ async fn serve(end: &CancellationToken, status: fn(Timestamp) -> Status, work: W
     let router = Router::new().route("/metrics", get(answer));
     tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(end.clone().cancelled_owned()).into_future());
     tokio::spawn(end.clone().run_until_cancelled_owned(async move {
-        loop {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            work(&metrics, &registries);
+        for round in 0.. {
+            tokio::time::sleep(ROUND).await;
+            work(round, &metrics, &registries);
         }
     }));
     address

@@ -223,6 +223,7 @@ fn promtool_finds_no_fault_with_the_metrics() {
     let status = given::troubled(NOON);
     metrics.set_registries(&given::names(&status));
     given::work(&metrics, &given::names(&status));
+    given::repair(&metrics);
     if let Some(verdict) = promtool(&["check", "metrics"], &metrics.answer(&status, "*/*").1) {
         verdict.unwrap_or_else(|faults| panic!("{faults}"));
     }
