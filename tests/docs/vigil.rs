@@ -11,7 +11,7 @@ use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::scene::Scene;
+use crate::scene::{PATIENCE, Scene};
 
 /// The registry that the Secrets are for.
 pub(crate) const HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
@@ -60,11 +60,20 @@ impl Vigil {
         self.seen.lock().expect("no panic").iter().any(|seen| matches!(seen, Seen::Gone))
     }
 
+    fn saw(&self, state: &Secret) -> bool {
+        let version = &state.metadata.resource_version;
+        let same = |seen: &Seen| matches!(seen, Seen::State(secret) if secret.metadata.resource_version == *version);
+        self.seen.lock().expect("no panic").iter().any(same)
+    }
+
     /// Demands that it was there all the time, one and the same, and that each credential it held opens the registry. The
     /// last of them is pullmint's.
     pub(crate) async fn saw_no_gap(self, scene: &Scene) {
-        self.task.abort();
         let place = format!("{}/{}", self.namespace, self.name);
+        let present = scene.secret(&self.namespace, &self.name).await.unwrap_or_else(|| panic!("{place} is away"));
+        let up_to_date = async || self.saw(&present).then_some(());
+        scene.until(&format!("the watch over {place} to tell its present state"), PATIENCE, up_to_date).await;
+        self.task.abort();
         assert!(!self.saw_it_gone(), "{place} was away");
         let seen = self.seen.lock().expect("no panic").clone();
         let secrets: Vec<_> =
