@@ -1,7 +1,7 @@
 //! The emulated clouds do what the clouds do. Each test is one claim, tried by a plain HTTP client that knows
 //! nothing but a proxy and a CA.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may end them, and say what they skip")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests may end them")]
 
 mod administration;
 mod aws;

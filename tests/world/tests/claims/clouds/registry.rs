@@ -1,97 +1,37 @@
 //! Credentials open a real registry, under the registries' own names, exactly while they live and for what they may
-//! read. Needs distribution's registry binary; says so and passes where there is none yet.
+//! read.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use world::clouds::{Service, seed};
+use world::{Image, Registry, RegistryAuth, RegistryOptions, TokenAuth, TokenKeys, WorldDir};
 
 use super::{Net, answer, aws, azure};
 
 const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// A registry process behind the fronts; it ends when dropped.
-struct Registry {
-    url: String,
-    _process: Child,
-    _dir: tempfile::TempDir,
-}
-
-impl Registry {
-    async fn behind(net: &Net) -> Option<Self> {
-        let Some(binary) = binary() else {
-            println!("skipped: no registry binary was built yet");
-            return None;
-        };
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        let dir = tempfile::tempdir().unwrap();
-        let trust = net.clouds().token_trust();
-        let config = json!({
-            "version": 0.1,
-            "storage": {"filesystem": {"rootdirectory": dir.path().join("data")}},
-            "http": {"addr": format!("127.0.0.1:{port}")},
-            "auth": {"token": {
-                "realm": trust.realm, "service": trust.service, "issuer": trust.issuer,
-                "rootcertbundle": trust.rootcertbundle,
-            }},
-        });
-        let file = dir.path().join("config.yaml");
-        std::fs::write(&file, config.to_string()).unwrap();
-        let process = Command::new(binary)
-            .args(["serve".as_ref(), file.as_path()])
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
-        for _ in 0..100 {
-            if net.get(&format!("{url}/v2/")).send().await.is_ok() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        net.clouds().attach_registry(&url);
-        Some(Self { url, _process: process, _dir: dir })
-    }
-
-    /// Pushes a tiny image past the fronts.
-    async fn push(&self, net: &Net, host: &str, repository: &str, tag: &str) {
-        let name = net.clouds().internal_name(host, repository).unwrap();
-        let bearer = net.clouds().admin_bearer(&format!("repository:{name}:pull,push"));
-        let blob = async |content: &[u8], media: &str| -> Value {
-            let digest = format!("sha256:{}", hex(&Sha256::digest(content)));
-            let upload = net.post(&format!("{}/v2/{name}/blobs/uploads/", self.url)).bearer_auth(&bearer);
-            let location = answer(upload).await.header("location").to_owned();
-            let put = net.http.put(format!("{location}&digest={digest}")).bearer_auth(&bearer).body(content.to_vec());
-            assert_eq!(answer(put).await.status, 201);
-            json!({"mediaType": media, "digest": digest, "size": content.len()})
-        };
-        let config = json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}});
-        let config = blob(config.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json").await;
-        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []});
-        let put = net.http.put(format!("{}/v2/{name}/manifests/{tag}", self.url)).bearer_auth(&bearer);
-        let put = answer(put.header("content-type", MANIFEST).body(manifest.to_string())).await;
-        assert_eq!(put.status, 201, "{put:?}");
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The binary that the cluster half of this crate builds.
-fn binary() -> Option<PathBuf> {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/world-bin");
-    let versions = std::fs::read_dir(built).ok()?.flatten();
-    versions.map(|version| version.path().join("registry")).find(|binary| binary.exists())
+/// A registry behind the fronts, with a small image in each of these repositories: host and repository.
+async fn registry(net: &Net, repositories: &[(&str, &str)]) -> Registry {
+    let trust = net.clouds().token_trust();
+    let auth = RegistryAuth::Token(TokenAuth {
+        realm: trust.realm,
+        service: trust.service,
+        issuer: trust.issuer,
+        keys: TokenKeys::RootCertificates(trust.rootcertbundle),
+    });
+    let options = RegistryOptions { auth, ..RegistryOptions::default() };
+    let registry = Registry::start(options, &WorldDir::new().unwrap()).await.unwrap();
+    let names = repositories.iter().map(|(host, name)| net.clouds().internal_name(host, name).unwrap() + ":1");
+    let names: Vec<_> = names.collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    registry.push(&Image::new("app").await.unwrap(), &names).await.unwrap();
+    net.clouds().attach_registry(&registry.url());
+    registry
 }
 
 /// What `skopeo inspect` says of an image with a docker config; nothing but the environment leads it to the clouds.
@@ -108,7 +48,7 @@ async fn skopeo(net: &Net, image: &str, key: &str, user: &str, password: &str) -
         .output()
         .await;
     let Ok(output) = skopeo else {
-        println!("skipped: no skopeo");
+        world::skip("opening a registry needs skopeo, which is not installed");
         return None;
     };
     Some(match output.status.success() {
@@ -120,9 +60,8 @@ async fn skopeo(net: &Net, image: &str, key: &str, user: &str, password: &str) -
 #[tokio::test]
 async fn an_ecr_password_pulls_by_every_name_of_the_registry_until_it_expires() {
     let net = Net::start().await;
-    let Some(registry) = Registry::behind(&net).await else { return };
-    registry.push(&net, ECR, "team/app", "1").await;
-    net.clouds().set_life(Service::Ecr, Duration::from_secs(5));
+    let _registry = registry(&net, &[(ECR, "team/app")]).await;
+    net.clouds().set_life(Service::Ecr, Duration::from_secs(60));
     aws::ecr(&net, &aws::user(), "https://api.ecr.eu-west-1.amazonaws.com/", "eu-west-1").await;
     let password = net.newest(Service::Ecr);
     for host in [ECR, "123456789012.dkr-ecr.eu-west-1.on.aws"] {
@@ -133,9 +72,7 @@ async fn an_ecr_password_pulls_by_every_name_of_the_registry_until_it_expires() 
     let denied = net.get(&format!("https://{stranger}/v2/team/app/manifests/1")).basic_auth("AWS", Some(&password));
     assert!(answer(denied).await.text.contains("ecr:BatchGetImage"));
 
-    while net.clouds().is_live(&password) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    net.clouds().set_skew(SignedDuration::from_secs(61));
     let late = skopeo(&net, &format!("{ECR}/team/app:1"), ECR, "AWS", &password).await.unwrap().unwrap_err();
     assert!(late.contains("authorization token has expired"), "{late}");
 }
@@ -143,9 +80,7 @@ async fn an_ecr_password_pulls_by_every_name_of_the_registry_until_it_expires() 
 #[tokio::test]
 async fn an_acr_refresh_token_pulls_until_it_is_revoked_and_from_its_own_registry_only() {
     let net = Net::start().await;
-    let Some(registry) = Registry::behind(&net).await else { return };
-    registry.push(&net, "acme.azurecr.io", "team/app", "1").await;
-    registry.push(&net, "other.azurecr.io", "team/app", "1").await;
+    let _registry = registry(&net, &[("acme.azurecr.io", "team/app"), ("other.azurecr.io", "team/app")]).await;
     let token = azure::refresh_token(&net).await;
     let pull = async |host: &str| {
         skopeo(&net, &format!("{host}/team/app:1"), host, "00000000-0000-0000-0000-000000000000", &token).await
@@ -161,9 +96,7 @@ async fn an_acr_refresh_token_pulls_until_it_is_revoked_and_from_its_own_registr
 #[tokio::test]
 async fn a_docker_hub_token_pulls_private_images_and_strangers_only_public_ones() {
     let net = Net::start().await;
-    let Some(registry) = Registry::behind(&net).await else { return };
-    registry.push(&net, "docker.io", "acme/app", "1").await;
-    registry.push(&net, "docker.io", "library/nginx", "1").await;
+    let _registry = registry(&net, &[("docker.io", "acme/app"), ("docker.io", "library/nginx")]).await;
     let key = "https://index.docker.io/v1/";
     let pull = async |image: &str, user: &str, password: &str| skopeo(&net, image, key, user, password).await;
     let Some(seen) = pull("docker.io/acme/app:1", seed::HUB_ORG, seed::HUB_ORG_TOKEN).await else { return };
