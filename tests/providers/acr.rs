@@ -1,9 +1,11 @@
 //! Identities, clouds and repositories of Azure.
 
+use std::time::Duration;
+
 use pullmint::config::settings::{Acr, AzureCloud, AzureIdentity, ManagedIdentity, ProviderSettings};
 use pullmint::provider::Reason;
-use world::clouds::Service;
 use world::clouds::seed::{self, Files, Identity};
+use world::clouds::{Fault, Service};
 
 use crate::{Net, accepted, host, refused, told};
 
@@ -72,15 +74,16 @@ async fn a_managed_identity_is_the_systems_or_one_by_its_id() {
 #[tokio::test]
 async fn the_metadata_service_is_not_waited_for_longer_than_other_clouds() {
     let net = Net::start().await;
-    let provider = net.impatient(settings(AzureIdentity::ManagedIdentity(ManagedIdentity::System), &[]), None);
-    for (fault, reason) in [
-        (world::clouds::Fault::Hang, Reason::Unreachable),
-        (world::clouds::Fault::Status(503), Reason::Unexpected),
-        (world::clouds::Fault::Garbage, Reason::Unexpected),
-        (world::clouds::Fault::Throttle(std::time::Duration::from_secs(5)), Reason::Throttled),
+    let system = || settings(AzureIdentity::ManagedIdentity(ManagedIdentity::System), &[]);
+    let (patient, impatient) = (net.provider(system(), None), net.impatient(system(), None));
+    for (provider, fault, reason) in [
+        (&impatient, Fault::Hang, Reason::Unreachable),
+        (&patient, Fault::Status(503), Reason::Unexpected),
+        (&patient, Fault::Garbage, Reason::Unexpected),
+        (&patient, Fault::Throttle(Duration::from_secs(5)), Reason::Throttled),
     ] {
         net.clouds().fail(Service::ManagedIdentity, fault);
-        assert_eq!(refused(&provider).await.reason, reason);
+        assert_eq!(refused(provider).await.reason, reason);
     }
     // The SDK's own retries stay out of it.
     assert_eq!(net.clouds().requests(Service::ManagedIdentity), 4);

@@ -35,14 +35,14 @@ async fn a_revoked_or_foreign_credential_is_denied() {
 #[tokio::test]
 async fn a_registry_in_trouble_gives_no_verdict() {
     let net = Net::start().await;
-    let provider = net.provider(ecr::settings(None), Some(Identity::AwsKeys));
-    let credential = minted(&provider).await;
-    let provider = net.impatient(ecr::settings(None), Some(Identity::AwsKeys));
-    for (fault, reason) in [
-        (Fault::Hang, Reason::Unreachable),
-        (Fault::Reset, Reason::Unreachable),
-        (Fault::Status(502), Reason::Unexpected),
-        (Fault::Throttle(Duration::from_secs(9)), Reason::Throttled),
+    let patient = net.provider(ecr::settings(None), Some(Identity::AwsKeys));
+    let impatient = net.impatient(ecr::settings(None), Some(Identity::AwsKeys));
+    let credential = minted(&patient).await;
+    for (provider, fault, reason) in [
+        (&impatient, Fault::Hang, Reason::Unreachable),
+        (&patient, Fault::Reset, Reason::Unreachable),
+        (&patient, Fault::Status(502), Reason::Unexpected),
+        (&patient, Fault::Throttle(Duration::from_secs(9)), Reason::Throttled),
     ] {
         net.clouds().fail(Service::EcrRegistry, fault);
         let error = provider.verify(&credential).await.expect_err("no verdict");
@@ -65,13 +65,14 @@ async fn one_host_without_a_verdict_does_not_hide_that_the_other_accepts() {
 #[tokio::test]
 async fn a_token_service_in_trouble_gives_no_verdict() {
     let net = Net::start().await;
-    let provider = net.impatient(docker_hub::token_file(&net.files), None);
-    let credential = minted(&provider).await;
-    for (fault, reason) in [
-        (Fault::Hang, Reason::Unreachable),
-        (Fault::Garbage, Reason::Unexpected),
-        (Fault::Huge, Reason::Unexpected),
-        (Fault::Deny, Reason::Denied),
+    let patient = net.provider(docker_hub::token_file(&net.files), None);
+    let impatient = net.impatient(docker_hub::token_file(&net.files), None);
+    let credential = minted(&patient).await;
+    for (provider, fault, reason) in [
+        (&impatient, Fault::Hang, Reason::Unreachable),
+        (&patient, Fault::Garbage, Reason::Unexpected),
+        (&patient, Fault::Huge, Reason::Unexpected),
+        (&patient, Fault::Deny, Reason::Denied),
     ] {
         net.clouds().fail(Service::HubToken, fault);
         let error = provider.verify(&credential).await.expect_err("no verdict");
