@@ -38,7 +38,8 @@ impl Extent {
 /// A schedule that gives pullmint and the bare loop the time to write as many, one after the other.
 pub(crate) fn schedule(namespaces: usize) -> &'static str {
     match namespaces {
-        ..=200 => "*/2 * * * * *",
+        ..=100 => "*/2 * * * * *",
+        101..=200 => "*/6 * * * * *",
         201..=1_000 => "*/8 * * * * *",
         _ => "0 * * * * *",
     }
