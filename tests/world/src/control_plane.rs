@@ -76,6 +76,7 @@ struct Servers {
     api_server: Process,
     etcd: Process,
     etcd_port: Port,
+    _etcd_peer_port: Port,
     port: Port,
 }
 
@@ -87,13 +88,13 @@ impl ControlPlane {
         names.push(API_SERVICE.to_string());
         names.extend(options.advertise.map(|address| address.to_string()));
         let tls = Certificates::issue(names).context(|| "making the API server's certificates")?;
-        let etcd_port = Port::free()?;
-        let etcd = etcd(dir, &etcd_port).await?;
+        let (etcd_port, etcd_peer_port) = (Port::free()?, Port::free()?);
+        let etcd = etcd(dir, &etcd_port, &etcd_peer_port).await?;
         let token = format!("{:032x}", rand::random::<u128>());
         let api_server = api_server(dir, &port, &etcd_port, &tls, &token, &options).await?;
         let kubeconfig = write_kubeconfig(dir, "admin", &url(&port), &tls.ca, &token, "default")?;
         let url = url(&port);
-        let servers = Some(Servers { api_server, etcd, etcd_port, port });
+        let servers = Some(Servers { api_server, etcd, etcd_port, _etcd_peer_port: etcd_peer_port, port });
         let mut plane = Self { controller_manager: None, servers, dir: dir.clone(), url, ca: tls.ca, kubeconfig };
         plane.api_server_ready().await?;
         if options.controller_manager {
@@ -288,8 +289,8 @@ fn write_kubeconfig(
     dir.write(&format!("{name}.kubeconfig"), config.to_string())
 }
 
-async fn etcd(dir: &WorldDir, port: &Port) -> Result<Process> {
-    let (client, peer) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{}", Port::free()?));
+async fn etcd(dir: &WorldDir, port: &Port, peer_port: &Port) -> Result<Process> {
+    let (client, peer) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{peer_port}"));
     Launch::new("etcd", Program::Etcd.path().await?, dir.path())
         .arg("--unsafe-no-fsync")
         .flag("data-dir", dir.subdir("etcd")?)
