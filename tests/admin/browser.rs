@@ -33,6 +33,8 @@ async fn browse(server: &Server, settings: &str, args: &[&str]) -> Option<Output
     chromium
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"])
         .args(["--disable-background-networking", "--disable-component-update", "--hide-scrollbars"])
+        // In a container there may be little of it.
+        .arg("--disable-dev-shm-usage")
         .args(["--enable-logging=stderr", "--log-level=0"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(args)

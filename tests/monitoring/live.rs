@@ -39,7 +39,8 @@ async fn a_real_pullmint_fills_the_dashboard_and_alarms_nobody() {
         let silent = async || prometheus.query(&query).await.expect("a query").is_empty().then_some(());
         scene.until(&format!("{name} to be silent, for all is well"), PATIENCE, silent).await;
     }
-    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.expect("an answer").text().await;
+    let http = world::plain_http().expect("a client");
+    let metrics = http.get(format!("http://127.0.0.1:{port}/metrics")).send().await.expect("an answer").text().await;
     if let Some(verdict) = promtool(&["check", "metrics"], &metrics.expect("text")) {
         verdict.unwrap_or_else(|faults| panic!("{faults}"));
     }

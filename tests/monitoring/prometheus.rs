@@ -27,7 +27,7 @@ impl Prometheus {
             world::skip("prometheus is not installed");
             return None;
         };
-        Some(Self { server, client: reqwest::Client::new() })
+        Some(Self { server, client: world::plain_http().expect("a client") })
     }
 
     /// The series that a query gives now, each with its labels.

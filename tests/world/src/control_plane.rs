@@ -205,7 +205,7 @@ impl ControlPlane {
             "value": STANDARD.encode(object.to_string()),
         });
         let what = || format!("storing {key}");
-        let http = reqwest::Client::builder().no_proxy().build().context(what)?;
+        let http = crate::plain_http()?;
         let request = http.post(format!("http://127.0.0.1:{}/v3/kv/put", servers.etcd_port));
         request.body(put.to_string()).send().await.and_then(reqwest::Response::error_for_status).context(what)?;
         Ok(())

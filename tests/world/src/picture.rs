@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::demo::DemoOptions;
 use crate::process::Process;
-use crate::{Context, Result, Stage, WorldError, create_namespaces};
+use crate::{Context, Result, Stage, WorldError, create_namespaces, plain_http};
 
 /// The workspace's root.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -58,7 +58,7 @@ fn start(stage: &Stage, program: &Path, identity: &str) -> Result<Process> {
 /// Whether the first pass is over and every registry has its credential.
 async fn ready(log: PathBuf) -> Result<()> {
     let url = format!("http://{}/status.json", address(&log)?);
-    let answer = reqwest::get(url).await.context(|| "asking pullmint for its status")?;
+    let answer = plain_http()?.get(url).send().await.context(|| "asking pullmint for its status")?;
     let status: serde_json::Value = answer.json().await.context(|| "reading pullmint's status")?;
     let registries = status["registries"].as_array().map(Vec::as_slice).unwrap_or_default();
     if status["settled"] == true && registries.iter().all(|registry| registry["credential"].is_object()) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::ports::Port;
 use crate::process::{Launch, Process, find_program};
-use crate::{Context, Result, WorldDir, WorldError};
+use crate::{Context, Result, WorldDir, WorldError, plain_http};
 
 /// A running Prometheus; dropping it ends it.
 #[derive(Debug)]
@@ -19,7 +19,6 @@ impl Prometheus {
     /// Starts one with this configuration. `None` where none is installed.
     pub async fn start(configuration: &str) -> Result<Option<Self>> {
         let Some(program) = find_program("prometheus") else { return Ok(None) };
-        crate::install_crypto();
         let (dir, port) = (WorldDir::new()?, Port::free()?);
         let mut process = launch(&program, dir.path(), &port, configuration)?.start()?;
         process.until_ready(Duration::from_secs(30), || ready(format!("http://127.0.0.1:{port}/-/ready"))).await?;
@@ -40,6 +39,6 @@ fn launch(program: &Path, dir: &Path, port: &Port, configuration: &str) -> Resul
 }
 
 async fn ready(url: String) -> Result<()> {
-    let answer = reqwest::get(url).await.context(|| "asking Prometheus whether it is ready")?;
+    let answer = plain_http()?.get(url).send().await.context(|| "asking Prometheus whether it is ready")?;
     answer.status().is_success().then_some(()).ok_or_else(|| WorldError::new("Prometheus is not ready yet"))
 }

@@ -16,6 +16,7 @@ use crate::{
     Context, Result, WorldDir,
     binaries::Program,
     images::Image,
+    plain_http,
     ports::Port,
     process::{Launch, Process},
 };
@@ -176,10 +177,4 @@ async fn serve(
     let probe = async || http.get(&url).send().await.map(drop).context(|| "asking the registry");
     process.until_ready(Duration::from_secs(20), probe).await?;
     Ok(process)
-}
-
-fn plain_http() -> Result<reqwest::Client> {
-    crate::install_crypto();
-    // Loopback is never behind the machine's proxy.
-    reqwest::Client::builder().no_proxy().build().context(|| "making an HTTP client")
 }
