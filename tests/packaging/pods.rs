@@ -315,7 +315,9 @@ async fn leaves_nothing_of_its_own(installation: &Installation) {
         let left = installation.run(Program::Kubectl, &get).await.out();
         left.lines().filter(|name| name.contains("pullmint")).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(own().await, ["secret/pullmint-state", "lease.coordination.k8s.io/pullmint"]);
+    // What a Service had is collected a moment after it.
+    let named = async || (own().await == ["secret/pullmint-state", "lease.coordination.k8s.io/pullmint"]).then_some(());
+    installation.until("nothing left but what the notes name", named).await;
     let remove = installation.notes.iter().find(|command| command.starts_with("kubectl delete")).expect("a command");
     let reader = Reader::new(installation.stage.world.control_plane.kubeconfig(), String::new()).await;
     reader.does("the notes", remove).await;
