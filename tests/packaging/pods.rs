@@ -22,7 +22,7 @@ use crate::{image, notes};
 #[path = "pods/network.rs"]
 mod network;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const HOME: &str = "pullmint";
 
@@ -100,7 +100,7 @@ impl Installation {
         let file = self.dir.path().join("values.json");
         std::fs::write(&file, self.values.to_string()).expect("a file");
         let file = file.to_str().expect("a path");
-        let args = [verb, "pullmint", CHART, "--namespace", HOME, "--values", file, "--wait", "--timeout", "90s"];
+        let args = [verb, "pullmint", CHART, "--namespace", HOME, "--values", file, "--wait", "--timeout", "5m"];
         self.run(Program::Helm, &args).await
     }
 

@@ -11,7 +11,7 @@ use world::ports::Port;
 use crate::pages;
 use crate::runners::{self, Runner};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Somebody beside an installed chart, who does what the pages say.
 pub(crate) struct Reader {

@@ -39,7 +39,7 @@ pub(crate) const CA: &str = "ca.crt";
 
 /// The Services' addresses.
 pub(crate) const SERVICE_CIDR: &str = "10.0.0.0/24";
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// How a control plane is to be.
 #[derive(Clone, Debug)]

@@ -89,7 +89,7 @@ impl Node {
         let mut kubelet = kubelet(&kubeconfig, dir, &name, &socket, network, port.number()).await?;
         let nodes: Api<NodeObject> = Api::all(plane.client().await?);
         let registered = async || nodes.get(&name).await.map(drop).context(|| "looking for the node");
-        kubelet.until_ready(Duration::from_secs(60), registered).await?;
+        kubelet.until_ready(Duration::from_secs(180), registered).await?;
         let firewall = match network {
             Some(network) => Some(firewall::start(network, &kubeconfig, &name, dir).await?),
             None => None,
@@ -194,7 +194,7 @@ async fn containerd(options: &NodeOptions, dir: &WorldDir, name: &str, socket: &
     let mut process = launch.start()?;
     let ctr = found("ctr")?;
     let probe = async || run(&ctr, ["--address".as_ref(), socket.as_os_str(), "version".as_ref()]).await;
-    process.until_ready(Duration::from_secs(20), probe).await?;
+    process.until_ready(Duration::from_secs(90), probe).await?;
     Ok(process)
 }
 

@@ -175,6 +175,6 @@ async fn serve(
         .start()?;
     let (http, url) = (plain_http()?, format!("http://{address}/v2/"));
     let probe = async || http.get(&url).send().await.map(drop).context(|| "asking the registry");
-    process.until_ready(Duration::from_secs(20), probe).await?;
+    process.until_ready(Duration::from_secs(90), probe).await?;
     Ok(process)
 }

@@ -18,7 +18,7 @@ use crate::process::Process;
 use crate::stage::IMAGES;
 
 /// The longest that anything may take which pullmint does at once.
-const AT_ONCE: Duration = Duration::from_secs(15);
+const AT_ONCE: Duration = Duration::from_secs(30);
 /// The kubelet's back-off after two refused pulls, and time for the pull.
 const BACK_OFF: Duration = Duration::from_secs(45);
 

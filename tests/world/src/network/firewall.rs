@@ -36,6 +36,6 @@ pub(crate) async fn start(network: &PodNetwork, kubeconfig: &Path, node: &str, d
         .env("PATH", format!("{path}:/usr/sbin:/sbin"))
         .start()?;
     let stands = async || network.iptables("--list-rules KUBE-ROUTER-FORWARD").await.map(drop);
-    process.until_ready(Duration::from_secs(20), stands).await?;
+    process.until_ready(Duration::from_secs(90), stands).await?;
     Ok(process)
 }

@@ -62,13 +62,13 @@ fn left_of(dir: &Path) -> Vec<String> {
 }
 
 fn assert_nothing_left_of(dir: &Path) {
-    for _ in 0..150 {
+    for _ in 0..600 {
         if left_of(dir).is_empty() {
             return;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    panic!("still there after 15 s: {:#?}", left_of(dir));
+    panic!("still there after 60 s: {:#?}", left_of(dir));
 }
 
 #[test]
