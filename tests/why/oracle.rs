@@ -16,6 +16,7 @@ use pullmint::why::keyring::{Keyring, Login};
 use pullmint::why::reference::Reference;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use world::binaries::Program;
 
 /// How many questions are made up, beside the traps.
 const QUESTIONS: usize = 12_000;
@@ -26,14 +27,15 @@ struct Question {
     secrets: Vec<Secret>,
 }
 
-#[test]
-fn the_keyring_and_the_references_are_the_kubelets_in_every_case() {
+#[tokio::test]
+async fn the_keyring_and_the_references_are_the_kubelets_in_every_case() {
     let mut questions = traps();
     let mut runner = TestRunner::deterministic();
     let made_up = question();
     questions.extend((0..QUESTIONS).map(|_| made_up.new_tree(&mut runner).expect("a question").current()));
 
-    let answers = ask_the_kubelet(&questions);
+    let program = Program::Oracle.path().await.expect("a program");
+    let answers = ask_the_kubelet(&program, &questions);
     assert_eq!(answers.len(), questions.len());
     let (mut broken, mut opened, mut invalid) = (0, 0, 0);
     for (question, answer) in questions.iter().zip(&answers) {
@@ -81,15 +83,7 @@ fn normal(ours: &[&Login], mut logins: Vec<Value>) -> Vec<Value> {
     logins
 }
 
-fn ask_the_kubelet(questions: &[Question]) -> Vec<Value> {
-    let dir = tempfile::tempdir().expect("a directory");
-    let program = dir.path().join("oracle");
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/world/oracle");
-    let mut go = Command::new("go");
-    go.args(["build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o"]).arg(&program).arg(".");
-    let built = go.current_dir(module).env("CGO_ENABLED", "0").output().expect("Go");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-
+fn ask_the_kubelet(program: &Path, questions: &[Question]) -> Vec<Value> {
     let mut oracle = Command::new(program);
     let mut oracle =
         oracle.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a start");

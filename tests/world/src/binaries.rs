@@ -1,4 +1,4 @@
-//! The programs of the cluster and of its people, built from their own sources by four Go modules, once.
+//! The programs of the cluster and of its people, built from their own sources by five Go modules, once.
 //!
 //! They are kept in `target/world-bin/HASH/` (or under `WORLD_BIN_CACHE`), where HASH covers their module's go.mod, go.sum and
 //! mains, so that a change of any of them builds that module's programs anew and nothing else does.
@@ -7,6 +7,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     Context, Result, WorldError,
-    process::{Launch, find_program},
+    process::{Launch, Process, find_program},
 };
 
 /// One of the programs.
@@ -40,6 +41,8 @@ pub enum Program {
     Helm,
     /// Prints the definitions of the Prometheus operator's kinds.
     PrometheusKinds,
+    /// Tells which credentials the kubelet takes from pull Secrets for an image.
+    Oracle,
 }
 
 /// The Go module that a program comes from.
@@ -53,11 +56,13 @@ pub(crate) enum Module {
     Tools,
     /// `operator/`: what the Prometheus operator brings to a cluster.
     Operator,
+    /// `oracle/`: what of the kubelet's code is asked by itself.
+    Oracle,
 }
 
 impl Program {
     /// All of them, in the order in which they are best built.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Pause,
         Self::Etcd,
         Self::ApiServer,
@@ -68,6 +73,7 @@ impl Program {
         Self::Kubectl,
         Self::Helm,
         Self::PrometheusKinds,
+        Self::Oracle,
     ];
 
     fn name(self) -> &'static str {
@@ -82,6 +88,7 @@ impl Program {
             Self::Kubectl => "kubectl",
             Self::Helm => "helm",
             Self::PrometheusKinds => "prometheus-kinds",
+            Self::Oracle => "oracle",
         }
     }
 
@@ -90,6 +97,7 @@ impl Program {
             Self::KubeRouter => Module::Network,
             Self::Kubectl | Self::Helm => Module::Tools,
             Self::PrometheusKinds => Module::Operator,
+            Self::Oracle => Module::Oracle,
             Self::Pause | Self::Etcd | Self::ApiServer | Self::ControllerManager | Self::Registry | Self::Kubelet => {
                 Module::Cluster
             }
@@ -110,7 +118,7 @@ impl Program {
             Self::ApiServer => "4 min",
             Self::Kubectl => "3 min",
             Self::Kubelet | Self::Etcd | Self::ControllerManager | Self::KubeRouter | Self::Helm => "1 min",
-            Self::PrometheusKinds => "30 s",
+            Self::PrometheusKinds | Self::Oracle => "30 s",
             Self::Registry | Self::Pause => "20 s",
         }
     }
@@ -145,31 +153,48 @@ impl Program {
         let go = go.ok_or_else(|| WorldError::new("Go 1.26 or later is needed to build the cluster's programs"))?;
         let partial = cache.join(format!("{name}.partial"));
         let version = "k8s.io/component-base/version.git";
-        let mut go = Launch::new(format!("build-{name}"), go, cache)
+        let go = Launch::new(format!("build-{name}"), go, cache)
             .arg("build")
             .flag("C", module)
             .args(["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags"])
             .arg(format!("-s -w -X {version}Version=v1.36.3 -X {version}Major=1 -X {version}Minor=36{HELM}"))
             .args(["-o".as_ref(), partial.as_os_str(), self.package().as_ref()])
-            .env("CGO_ENABLED", "0")
-            .start()?;
-        let mut told = Instant::now();
-        let status = loop {
-            if let Some(status) = go.status() {
-                break status;
+            .env("CGO_ENABLED", "0");
+        for further in (0..TRIES).rev() {
+            let mut go = go.clone().start()?;
+            let status = self.ended(&mut go, started).await;
+            if status.success() {
+                break;
             }
-            if told.elapsed() > Duration::from_secs(30) {
-                told = Instant::now();
-                say(&format!("still building {name} ({} s)", started.elapsed().as_secs()));
+            let failed = format!("building {name}: go ended with {status}");
+            if further == 0 {
+                return Err(WorldError::new(failed).with_log(&go.log()));
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        };
-        if !status.success() {
-            return Err(WorldError::new(format!("building {name}: go ended with {status}")).with_log(&go.log()));
+            say(&format!("{failed}; trying again in {} s", PAUSE.as_secs()));
+            tokio::time::sleep(PAUSE).await;
         }
         fs::rename(&partial, program).context(|| format!("renaming {}", partial.display()))
     }
+
+    /// Waits for Go, and tells so now and then.
+    async fn ended(self, go: &mut Process, started: Instant) -> ExitStatus {
+        let mut told = Instant::now();
+        loop {
+            if let Some(status) = go.status() {
+                return status;
+            }
+            if told.elapsed() > Duration::from_secs(30) {
+                told = Instant::now();
+                say(&format!("still building {} ({} s)", self.name(), started.elapsed().as_secs()));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 }
+
+/// How often a build is tried: modules are downloaded, which may fail for a moment.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What Helm says of itself, and the Kubernetes for which it renders without a cluster. Other programs have no such names.
 const HELM: &str = " -X helm.sh/helm/v3/internal/version.version=v3.21.4 \
@@ -183,6 +208,7 @@ impl Module {
             Self::Network => "network",
             Self::Tools => "tools",
             Self::Operator => "operator",
+            Self::Oracle => "oracle",
         };
         Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
     }
