@@ -2,6 +2,7 @@
 //!
 //! Connections are tried from within the pods' own networks. What one pod is refused, another one gets at the same time.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,9 +53,10 @@ pub(super) async fn is_confined(installation: &mut Installation) {
 async fn reaches_what_it_needs_and_nothing_else(installation: &Installation, places: &Places) {
     let machine = IpAddr::V4(installation.network().machine());
     let at = |port: u16| SocketAddr::new(machine, port);
-    let _open: Vec<_> = NAMED.iter().chain(&UNNAMED).map(|port| listen(at(*port))).collect();
+    let open = NAMED.iter().chain(&UNNAMED).map(|port| listen(at(*port))).collect::<Option<Vec<_>>>();
+    let Some(_open) = open else { return };
     let identity = SocketAddr::from((POD_IDENTITY, 80));
-    let _identity = within(&places.node, || listen(identity)).expect("the node's network");
+    let _identity = within(&places.node, || listen(identity)).expect("the node's network").expect("nobody else there");
 
     for port in UNNAMED {
         let refused = async || (!connects(&places.pullmint, at(port))).then_some(());
@@ -99,8 +101,16 @@ async fn moves_in(installation: &Installation, namespace: &str) -> PathBuf {
     installation.node().network_of(namespace, "visitor").expect("a network")
 }
 
-fn listen(address: SocketAddr) -> TcpListener {
-    TcpListener::bind(address).unwrap_or_else(|e| panic!("{address}: {e}"))
+/// `None` where somebody listens already.
+fn listen(address: SocketAddr) -> Option<TcpListener> {
+    match TcpListener::bind(address) {
+        Ok(listener) => Some(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            world::skip(&format!("connections from a pod to this machine need {address}, which is taken"));
+            None
+        }
+        Err(error) => panic!("{address}: {error}"),
+    }
 }
 
 /// Whether a new connection from there comes about.
