@@ -45,6 +45,8 @@ mod restart;
 mod scene;
 #[path = "end_to_end/secrets.rs"]
 mod secrets;
+#[path = "end_to_end/series.rs"]
+mod series;
 #[path = "end_to_end/shutdown.rs"]
 mod shutdown;
 #[path = "end_to_end/standby.rs"]

@@ -12,6 +12,8 @@ mod board;
 mod bytes;
 #[path = "sync/churn.rs"]
 mod churn;
+#[path = "sync/counts.rs"]
+mod counts;
 #[path = "sync/faults.rs"]
 mod faults;
 #[path = "sync/given.rs"]

@@ -1,5 +1,7 @@
 //! `pullmint check`: everything is tried, nothing is written.
 
+use std::net::SocketAddr;
+
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::Api;
 use kube::api::{ListParams, ObjectMeta, PostParams};
@@ -114,7 +116,7 @@ async fn each_missing_permission_is_named_by_verb_and_resource() {
 }
 
 #[tokio::test]
-async fn what_status_and_health_are_served_with_is_tried_too() {
+async fn what_status_and_health_are_served_with_is_tried_and_used() {
     let scene = Scene::start("served", 1).await;
     scene.configure("ecr.toml", ECR);
     let pair = rcgen::generate_simple_self_signed(["pullmint".to_owned()]).expect("a certificate");
@@ -136,4 +138,15 @@ async fn what_status_and_health_are_served_with_is_tried_too() {
     std::fs::write(&key, pair.signing_key.serialize_pem()).expect("a file");
     let report = scene.pullmint(&["check", "--output", "json"]).await;
     assert_eq!((report.code, &item(&items(&report), "admin", "tls")["result"]), (0, &"ok".into()), "{report:?}");
+
+    let _pullmint = scene.run();
+    let address = scene.address("pullmint").await;
+    let trusted = reqwest::Certificate::from_pem(pair.cert.pem().as_bytes()).expect("a certificate");
+    let at: SocketAddr = address.parse().expect("an address");
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]).resolve("pullmint", at);
+    let client = client.build().expect("a client");
+    let answer = client.get(format!("https://pullmint:{}/livez", at.port())).send().await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let plain = client.get(format!("http://pullmint:{}/livez", at.port())).send().await;
+    assert!(plain.is_err(), "in the clear: {plain:?}");
 }

@@ -187,6 +187,7 @@ async fn the_patience_that_the_api_server_asks_for_is_shown_to_it() {
     // Those in flight at once are all that asked; the next one came when the time was over.
     let waited = SystemClock.now().duration_since(start);
     assert!(waited > SignedDuration::from_secs(3), "it asked again after {waited}");
+    assert_ne!(syncer.throttled(), 0);
     proxy.set(|_| Answer::Pass);
     bed.until_everywhere(&names, "pull-patience", "hunter2").await;
     bed.assert_at_rest(syncer, &[&ecr]).await;

@@ -17,8 +17,17 @@ const TOO_LONG: Duration = Duration::from_millis(1100);
 /// When writes began, those that were not turned away.
 type Begun = Arc<Mutex<Vec<Duration>>>;
 
+/// How writes are turned away: a status, and the patience asked for.
+type Refusal = (u16, Option<u32>);
+
+/// The API server has lost its store.
+const OUT_OF_ORDER: Refusal = (503, None);
+
+/// API Priority and Fairness has no seat left.
+const TOO_MANY: Refusal = (429, Some(1));
+
 /// Turns so many writes away, and has the others take so long.
-fn burden(proxy: &HttpProxy, mut turned_away: usize, each_takes: Duration) -> Begun {
+fn burden(proxy: &HttpProxy, mut turned_away: usize, refusal: Refusal, each_takes: Duration) -> Begun {
     let begun = Begun::default();
     let noted = Arc::clone(&begun);
     proxy.set(move |request| {
@@ -27,7 +36,8 @@ fn burden(proxy: &HttpProxy, mut turned_away: usize, each_takes: Duration) -> Be
         }
         if turned_away > 0 {
             turned_away -= 1;
-            return Answer::Instead { status: 503, retry_after: None, body: "etcd is not there" };
+            let (status, retry_after) = refusal;
+            return Answer::Instead { status, retry_after, body: "not now" };
         }
         noted.lock().expect("no panic").push(SystemClock.uptime());
         Answer::Delay(each_takes)
@@ -60,7 +70,7 @@ async fn writes(bed: &Bed) {
     let ecr = Given::new("ecr", "pull-slow", "slow-w-*");
     bed.namespaces("slow-w", 60).await;
     let (proxy, client) = bed.via_http().await;
-    let begun = burden(&proxy, 0, TOO_LONG);
+    let begun = burden(&proxy, 0, OUT_OF_ORDER, TOO_LONG);
     let _syncer = bed.sync_as(client, US, &[&ecr]);
     ecr.publish("hunter2");
     until_few_are_in_flight("writes", &begun).await;
@@ -73,7 +83,7 @@ async fn deletes(bed: &Bed) {
     let (proxy, client) = bed.via_http().await;
     let syncer = bed.sync_as(client, US, &[&ecr]);
     syncer.until(|summary| summary.settled && summary.in_sync == names.len()).await;
-    let begun = burden(&proxy, 0, TOO_LONG);
+    let begun = burden(&proxy, 0, OUT_OF_ORDER, TOO_LONG);
     syncer.assign(&[]);
     until_few_are_in_flight("deletes", &begun).await;
 }
@@ -88,7 +98,7 @@ async fn patches(bed: &Bed) {
     }
     let (proxy, client) = bed.via_http().await;
     // Without a credential there are accounts to patch, and nothing else.
-    let begun = burden(&proxy, 0, TOO_LONG);
+    let begun = burden(&proxy, 0, OUT_OF_ORDER, TOO_LONG);
     let _syncer = bed.sync_as(client, US, &[&ecr]);
     until_few_are_in_flight("patches", &begun).await;
 }
@@ -99,17 +109,24 @@ async fn an_api_server_that_takes_its_time_gets_fewer_writes_patches_and_deletes
     tokio::join!(writes(&bed), deletes(&bed), patches(&bed));
 }
 
-#[tokio::test]
-async fn an_api_server_that_cannot_serve_gets_half_as_many_writes_at_once() {
-    let bed = Bed::new().await;
-    let ecr = Given::new("ecr", "pull-down", "down-*");
-    bed.namespaces("down", 40).await;
+async fn turned_away(bed: &Bed, secret: &str, prefix: &str, refusal: Refusal) {
+    let ecr = Given::new("ecr", secret, &format!("{prefix}-*"));
+    bed.namespaces(prefix, 40).await;
     let (proxy, client) = bed.via_http().await;
     let each_takes = Duration::from_millis(300);
-    let begun = burden(&proxy, 16, each_takes);
+    let begun = burden(&proxy, 16, refusal, each_takes);
     let syncer = bed.sync_as(client, US, &[&ecr]);
     ecr.publish("hunter2");
     syncer.until(|summary| summary.settled && summary.in_sync == 40).await;
     let first = rounds(&begun, each_takes)[0];
-    assert!(first <= 8, "{first} at once");
+    assert!(first <= 8, "{refusal:?}: {first} at once");
+}
+
+#[tokio::test]
+async fn an_api_server_that_cannot_serve_or_asks_for_patience_gets_half_as_many_writes_at_once() {
+    let bed = Bed::new().await;
+    tokio::join!(
+        turned_away(&bed, "pull-down", "down", OUT_OF_ORDER),
+        turned_away(&bed, "pull-crowded", "crowded", TOO_MANY),
+    );
 }

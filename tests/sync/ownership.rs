@@ -18,6 +18,7 @@ async fn a_foreign_secret_is_refused_with_its_managers_name_and_untouched() {
     ecr.publish("second");
     bed.until_secret("foreign-1", "pull-foreign", |config| config.contains("second")).await;
     syncer.until(|summary| summary.settled && summary.refused == 1 && summary.in_sync == 1).await;
+    assert_eq!(syncer.conflicts("foreign"), 1, "told once, however often it was looked at");
     assert_eq!(bed.secret("foreign-0", "pull-foreign").await, Some(theirs));
     bed.assert_at_rest(syncer, &[&ecr]).await;
 }
@@ -67,6 +68,7 @@ async fn a_secret_made_immutable_is_reported_and_kept_until_its_user_deletes_it(
     ecr.publish("second");
     let problem = syncer.until_problem("immutable-0", "pull-immutable", "immutable").await;
     assert!(problem.contains("delete it"), "it tells what to do: {problem}");
+    assert_ne!(syncer.conflicts("unchangeable"), 0);
     let kept = bed.secret("immutable-0", "pull-immutable").await.expect("the Secret");
     assert_eq!((kept.metadata.uid, kept.data), (first.metadata.uid, first.data));
     bed.delete_secret("immutable-0", "pull-immutable").await;
@@ -90,6 +92,7 @@ async fn a_secret_of_another_type_is_reported_and_kept_even_if_it_consents() {
     let syncer = bed.sync(&[&ecr]);
     let problem = syncer.until_problem("opaque-0", "pull-opaque", "type").await;
     assert!(problem.contains("delete it"), "it tells what to do: {problem}");
+    assert_ne!(syncer.conflicts("unchangeable"), 0);
     assert_eq!(bed.secret("opaque-0", "pull-opaque").await, Some(theirs));
     bed.delete_secret("opaque-0", "pull-opaque").await;
     bed.until_secret("opaque-0", "pull-opaque", |config| config.contains("hunter2")).await;

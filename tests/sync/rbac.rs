@@ -165,6 +165,7 @@ async fn service_accounts_that_may_not_be_patched_are_on_the_board() {
     let failing = |account: &ServiceAccountStatus| account.copies == Counts { failing: 1, ..Counts::default() };
     let others_are_well = |summary: &Summary| summary.settled && summary.in_sync == 2 && summary.failing == 1;
     syncer.until(|it| others_are_well(it) && it.board.service_accounts.iter().any(failing)).await;
+    assert_ne!(syncer.conflicts("forbidden"), 0);
     let board = syncer.summary().board;
     let troubled = &board.namespaces[0];
     assert_eq!(troubled.name, names[1]);

@@ -1,48 +1,9 @@
 //! A syncer that leads, stands by, and leads again.
 
-use jiff::Timestamp;
-use pullmint::status::{ConfigurationStatus, LeadershipStatus, Role, Status};
 use serde_json::json;
 
-use crate::bed::{Bed, Running, foreign_secret, until};
+use crate::bed::{Bed, foreign_secret, until};
 use crate::given::Given;
-
-impl Running {
-    /// How often something has been measured.
-    fn measured(&self, histogram: &str) -> u64 {
-        let name = format!("pullmint_{histogram}_seconds_count ");
-        let text = self.metrics.encode(&nothing());
-        let line = text.lines().find_map(|line| line.strip_prefix(&name)).expect("a histogram");
-        line.parse().expect("a number")
-    }
-}
-
-/// The status of one that knows of nothing.
-fn nothing() -> Status {
-    let now = Timestamp::UNIX_EPOCH;
-    Status {
-        version: "",
-        namespace: String::new(),
-        instance: String::new(),
-        started_at: now,
-        now,
-        leadership: LeadershipStatus { role: Role::Standby, holder: None, since: None },
-        configuration: ConfigurationStatus { loaded_at: now, read_at: now, problems: Vec::new() },
-        registries: Vec::new(),
-        secrets: Vec::new(),
-        service_accounts: Vec::new(),
-        namespaces: Vec::new(),
-        namespaces_total: 0,
-        namespaces_troubled: 0,
-        pull_failures: None,
-        settled: false,
-        watches_listed: false,
-        stood_ready: false,
-        first_pass_at: None,
-        queued: 0,
-        loops: Vec::new(),
-    }
-}
 
 #[tokio::test]
 async fn a_standby_writes_nothing_and_does_all_of_it_once_it_leads() {
