@@ -47,6 +47,14 @@ pub(crate) async fn until_ours(scene: &Scene, namespace: &str, name: &str) {
     scene.until(&format!("Secret {namespace}/{name} to be pullmint's"), PATIENCE, ours).await;
 }
 
+/// Demands that this `user:password` in base64 opens the registry, where there is a client to try it with.
+async fn opens(scene: &Scene, auth: &str) {
+    let config = json!({ "auths": { HOST: { "auth": auth } } }).to_string();
+    if let Some(opened) = scene.open(&format!("{HOST}/team/app:1"), &config).await {
+        assert_eq!(opened, Ok(()));
+    }
+}
+
 #[tokio::test]
 async fn the_secrets_of_registry_creds_are_taken_over_without_a_gap() {
     let scene = Scene::start("docs-creds", 2).await;
@@ -129,6 +137,7 @@ async fn a_secret_made_by_hand_is_taken_over_and_one_that_cannot_be_is_replaced_
     make::<Deployment>(&scene, "docs-hand-0", "kubectl-create", workload("web", &named)).await;
 
     let vigil = Vigil::over(&scene, "docs-hand-0", "regcred").await;
+    let old = Vigil::over(&scene, "docs-hand-0", "old-regcred").await;
     let shown = shell.until("--show-managed-fields").await;
     assert!(shown.contains("manager: kubectl-create"), "{shown}");
     let pullmint = scene.run();
@@ -148,14 +157,18 @@ async fn a_secret_made_by_hand_is_taken_over_and_one_that_cannot_be_is_replaced_
     shell.until("cat > my-config/ecr.toml").await;
     let _pullmint = scene.run();
     shell.until("kubectl wait").await;
+    let new = Vigil::over(&scene, "docs-hand-0", "pullmint-ecr").await;
     for secret in ["old-regcred", "pullmint-ecr"] {
-        credential(&scene.secret("docs-hand-0", secret).await.expect("a Secret"));
+        opens(&scene, &credential(&scene.secret("docs-hand-0", secret).await.expect("a Secret"))).await;
     }
     assert_eq!(names().await, ["old-regcred"]);
     shell.until("kubectl patch").await;
     assert_eq!(names().await.len(), 2, "the Deployment names both");
     shell.until("kubectl patch").await;
     assert_eq!(names().await, ["pullmint-ecr"]);
+    assert!(!old.saw_it_gone(), "pods named it until now");
     shell.finish().await;
-    assert!(scene.secret("docs-hand-0", "old-regcred").await.is_none());
+    scene.until("the end of the old Secret", PATIENCE, async || old.saw_it_gone().then_some(())).await;
+    assert!(!new.saw_it_gone(), "pods name it");
+    opens(&scene, &credential(&scene.secret("docs-hand-0", "pullmint-ecr").await.expect("a Secret"))).await;
 }
