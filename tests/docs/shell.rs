@@ -134,3 +134,12 @@ impl<'a> Shell<'a> {
         tools.chain([usual]).collect::<Vec<_>>().join(":")
     }
 }
+
+impl Drop for Shell<'_> {
+    fn drop(&mut self) {
+        let left = self.commands.iter().find(|command| runners::of(command) == Runner::Page);
+        if let (Some(left), false) = (left, std::thread::panicking()) {
+            panic!("{}: nothing has run this, and what follows: {left}", self.page.path);
+        }
+    }
+}
