@@ -3,7 +3,7 @@
 //! Tests have it built without the optimizer, which takes minutes. `PULLMINT_IMAGE` names the archive of a released one,
 //! which `make image-test` gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +14,9 @@ use crate::{pages, self_built};
 
 /// The name under which the chart asks for the image.
 pub(crate) const REFERENCE: &str = "docker.io/library/pullmint:0.1.0";
+
+/// What stands between two texts of licences.
+const RULE: &str = "\n################################################################################\n";
 
 /// The most that the image may weigh.
 const LIMIT: u64 = 20 << 20;
@@ -93,7 +96,7 @@ fn the_files_bear_no_time_of_the_machine_that_laid_them_out() {
 }
 
 #[test]
-fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certificates_and_a_user() {
+fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_its_licences_certificates_and_a_user() {
     let dir = tempfile::tempdir().expect("a directory");
     let (archive, _) = pack(&small(dir.path()), &dir.path().join("image.tar"));
     let layout = files(File::open(archive).expect("an archive"));
@@ -109,7 +112,10 @@ fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certif
 
     let layer = files(blob(&layout, &manifest["layers"][0]).as_slice());
     let names: Vec<_> = layer.keys().map(String::as_str).collect();
-    assert_eq!(names, ["LICENSE", "etc/group", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "pullmint"]);
+    assert_eq!(
+        names,
+        ["LICENSE", "LICENSE.crates", "etc/group", "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "pullmint"]
+    );
     let bundle = String::from_utf8_lossy(&layer["etc/ssl/certs/ca-certificates.crt"]);
     assert!(bundle.matches("-----BEGIN CERTIFICATE-----").count() > 100, "the authorities that the world trusts");
     let dockerfile = fs::read_to_string("Dockerfile").expect("a Dockerfile");
@@ -120,6 +126,35 @@ fn the_image_is_what_the_dockerfile_says_and_holds_nothing_but_the_binary_certif
     let makefile = fs::read_to_string("Makefile").expect("a Makefile");
     let auditable = makefile.lines().find_map(|line| line.strip_prefix("CARGO_AUDITABLE := ")).expect("a version");
     assert!(dockerfile.contains(&format!("cargo-auditable@{auditable}\n")), "not {auditable}");
+}
+
+#[test]
+fn an_engine_compiles_the_image_with_the_version_of_rust_that_the_checkout_names() {
+    let toolchain = fs::read_to_string("rust-toolchain.toml").expect("a file");
+    let toolchain: toml::Table = toolchain.parse().expect("TOML");
+    let channel = toolchain["toolchain"]["channel"].as_str().expect("a version");
+    let dockerfile = fs::read_to_string("Dockerfile").expect("a Dockerfile");
+    let first = dockerfile.lines().find_map(|line| line.strip_prefix("FROM ")).expect("a first stage");
+    assert!(first.starts_with(&format!("rust:{channel}-")), "{first} is not of {channel}");
+}
+
+#[test]
+fn the_licences_name_every_crate_and_hold_each_text_once_and_no_path_of_the_machine() {
+    let licences = output("deploy/image/licences", &[]);
+    let (first, blocks) = licences.split_once(RULE).expect("texts");
+    assert_eq!(first.lines().count(), 1, "{first}");
+    let texts: Vec<_> = blocks.split(RULE).filter_map(|block| block.split_once("\n\n")).collect();
+    let distinct: BTreeSet<_> = texts.iter().map(|(_, text)| text.trim_matches('\n')).collect();
+    assert!(texts.len() > 100 && distinct.len() == texts.len(), "{} of {}", distinct.len(), texts.len());
+    let manifest: toml::Table = fs::read_to_string("Cargo.toml").expect("a manifest").parse().expect("TOML");
+    for name in manifest["dependencies"].as_table().expect("dependencies").keys() {
+        let named = |line: &str| line.split(' ').any(|word| word.starts_with(&format!("{name}-")));
+        assert!(licences.lines().any(named), "{name}");
+    }
+    let home = std::env::var("HOME").expect("a home");
+    for place in [home.as_str(), pages::root().to_str().expect("a path")] {
+        assert!(!licences.contains(place), "{place}");
+    }
 }
 
 #[test]
