@@ -33,7 +33,7 @@ mod own;
 mod post;
 pub mod ration;
 
-use notice::Notice;
+use notice::{Notice, REASONS};
 pub use own::Own;
 use post::{Post, Setback};
 use ration::{Ration, Verdict};
@@ -173,6 +173,7 @@ impl Desk {
     }
 
     async fn tell(&mut self, notice: Notice) {
+        debug_assert!(REASONS.contains(&notice.reason), "nobody knows the reason {}", notice.reason);
         let now = self.clock.now();
         self.pulse.beat(now);
         let name = match self.ration.ask(&notice, now) {

@@ -36,3 +36,5 @@ mod scene;
 mod shell;
 #[path = "docs/vigil.rs"]
 mod vigil;
+#[path = "docs/watch.rs"]
+mod watch;

@@ -11,6 +11,20 @@ use crate::status::ConfigurationProblem;
 use crate::sync::incident::Incident;
 use crate::why::finding::Finding;
 
+/// All words that [`Notice::reason`] can be; `docs/watch.md` explains each.
+pub const REASONS: [&str; 10] = [
+    "LeaderElected",
+    "Minted",
+    "Renewed",
+    "RenewalFailing",
+    "Recovered",
+    "ConfigurationRejected",
+    "Refused",
+    "Repaired",
+    "PullFailureExplained",
+    "PodRecovered",
+];
+
 /// The API server takes no longer note.
 const LONGEST_NOTE: usize = 1024;
 

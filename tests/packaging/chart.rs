@@ -119,6 +119,27 @@ async fn the_probes_and_the_service_follow_the_configured_address_and_tls() {
 }
 
 #[tokio::test]
+async fn the_example_of_https_mounts_what_it_serves_with_and_prometheus_trusts_it() {
+    let objects = template(&["--values", &values("https")]).await;
+    let pod = &only(&objects, "Deployment")["spec"]["template"]["spec"];
+    let mounts = pod["containers"][0]["volumeMounts"].as_array().expect("mounts");
+    let mount = mounts.iter().find(|mount| mount["mountPath"] == "/run/secrets/tls").expect("a directory");
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).expect("a volume");
+    assert_eq!(volume["secret"]["secretName"], "pullmint-tls");
+    assert_eq!(pod["containers"][0]["livenessProbe"]["httpGet"]["scheme"], "HTTPS");
+    let configuration = only(&objects, "ConfigMap")["data"]["pullmint.toml"].as_str().expect("a file");
+    for file in ["certificate_file = \"/run/secrets/tls/tls.crt\"", "key_file = \"/run/secrets/tls/tls.key\""] {
+        assert!(configuration.contains(file), "{file}: {configuration}");
+    }
+    let endpoint = &only(&objects, "ServiceMonitor")["spec"]["endpoints"][0];
+    assert_eq!(endpoint["scheme"], "https");
+    let name = format!("{}.pullmint.svc", only(&objects, "Service")["metadata"]["name"].as_str().expect("a name"));
+    assert_eq!(endpoint["tlsConfig"]["serverName"], name);
+    assert_eq!(endpoint["tlsConfig"]["ca"]["secret"]["name"], volume["secret"]["secretName"]);
+}
+
+#[tokio::test]
 async fn a_changed_configuration_replaces_the_pods_only_on_demand() {
     let checksum = async |args: &[&str]| -> Value {
         let objects = template(args).await;

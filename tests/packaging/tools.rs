@@ -10,7 +10,7 @@ use world::binaries::Program;
 pub(crate) const CHART: &str = "deploy/helm/pullmint";
 
 /// Values for the chart that show its options: the files of its folder `ci`.
-pub(crate) const EXAMPLES: [&str; 3] = ["eks", "aks", "everything"];
+pub(crate) const EXAMPLES: [&str; 4] = ["eks", "aks", "https", "everything"];
 
 /// What a command that ended leaves behind.
 #[derive(Debug)]
