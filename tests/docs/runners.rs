@@ -7,6 +7,8 @@ pub(crate) enum Runner {
     Page,
     /// `tests/packaging/reader.rs`, with the chart's pods on a real node.
     Node,
+    /// `tests/packaging/pods.rs`, when the chart's own test has failed.
+    Failure,
     /// `tests/packaging/self_built.rs`, without the optimizer, and with a registry of the test's own.
     Build,
     /// Another test runs what `make` would; `tests/docs/make.rs` holds the two together.
@@ -14,11 +16,12 @@ pub(crate) enum Runner {
 }
 
 /// Commands that no page's own test runs, by how they begin.
-pub(crate) const OTHERS: [(&str, Runner); 11] = [
+pub(crate) const OTHERS: [(&str, Runner); 12] = [
     ("cargo install", Runner::Build),
     ("helm test", Runner::Node),
     ("kubectl -n pullmint exec", Runner::Node),
     ("kubectl -n pullmint logs", Runner::Node),
+    ("kubectl logs pullmint-check", Runner::Failure),
     ("kubectl logs", Runner::Node),
     ("kubectl port-forward", Runner::Node),
     ("kubectl rollout status", Runner::Node),

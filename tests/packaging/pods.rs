@@ -242,8 +242,10 @@ async fn takes_up_a_changed_configuration_by_itself(installation: &mut Installat
     installation.upgrade().await;
     installation.secret("team-0", "pullmint-public").await;
     let reader = installation.reader().await;
-    let told = async || reader.finds("renewal failed").await.then_some(());
-    installation.until("the failed renewal in the log", told).await;
+    installation.until("the failed renewal in the log", async || reader.finds("renewal failed").await).await;
+    assert_eq!(reader.finds("helm test").await, None, "the chart's own test fails, too");
+    let told = reader.finds("logs pullmint-check").await.expect("a pod that stays");
+    assert!(told.lines().any(|line| line.starts_with("FAILED   refused")), "{told}");
     assert_eq!(installation.pods().await, before);
 }
 

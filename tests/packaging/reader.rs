@@ -13,6 +13,9 @@ use crate::runners::{self, Runner};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// What an installation without fault has nothing to find for.
+const LOOKS_FOR_FAULTS: [&str; 2] = ["| grep \"renewal failed\"", "| grep -i watch"];
+
 /// Somebody beside an installed chart, who does what the pages say.
 pub(crate) struct Reader {
     kubeconfig: PathBuf,
@@ -54,11 +57,12 @@ impl Reader {
         }
     }
 
-    /// Whether the one command of the pages that has these words finds something.
-    pub(crate) async fn finds(&self, words: &str) -> bool {
+    /// What the command of the pages that has these words finds, if it finds something.
+    pub(crate) async fn finds(&self, words: &str) -> Option<String> {
         let commands = pages::all().into_iter().flat_map(|page| page.commands());
         let command = commands.into_iter().find(|command| command.contains(words)).expect("such a command");
-        self.bash(&command).output().await.expect("bash").status.success()
+        let output = self.bash(&command).output().await.expect("bash");
+        output.status.success().then(|| said(&output.stdout))
     }
 
     /// Runs one command, which must succeed.
@@ -102,9 +106,11 @@ impl Reader {
     }
 }
 
-/// Whether a command has done its work. That a search finds nothing, or that no container has ended, is an answer too.
+/// Whether a command has done its work. That a search for faults finds none, or that no container has ended, is an answer
+/// too.
 fn answers(line: &str, output: &Output) -> bool {
-    let found_nothing = line.contains("| grep") && output.status.code() == Some(1) && output.stderr.is_empty();
+    let looks_for_faults = LOOKS_FOR_FAULTS.iter().any(|words| line.ends_with(words));
+    let found_nothing = looks_for_faults && output.status.code() == Some(1) && output.stderr.is_empty();
     let nothing_ended = line.ends_with("--previous") && said(&output.stderr).contains("previous terminated container");
     output.status.success() || found_nothing || nothing_ended
 }
