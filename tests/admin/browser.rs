@@ -150,3 +150,21 @@ async fn it_is_light_or_dark_as_the_visitor_likes_it() {
         assert_ne!(light, dark, "{name}");
     }
 }
+
+#[tokio::test]
+async fn the_script_of_the_readmes_picture_takes_it_light_and_dark() {
+    let server = Server::of(healthy()).await;
+    let Some(_) = dom(&server, "{}").await else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/images/status.sh");
+    let mut script = Command::new(script);
+    script.arg(format!("http://{}/", server.address)).env("PICTURES", dir.path()).kill_on_drop(true);
+    let ended = timeout(PATIENCE, script.output()).await.expect("in time").expect("a start");
+    assert!(ended.status.success(), "{ended:?}");
+    let [light, dark] = ["light", "dark"].map(|scheme| {
+        let file = fs::read(dir.path().join(format!("status-{scheme}.png"))).expect("a picture");
+        assert!(file.starts_with(b"\x89PNG"), "{scheme}");
+        file
+    });
+    assert_ne!(light, dark);
+}
