@@ -11,8 +11,9 @@ for scheme in light:1 dark:0; do
     trap 'rm -rf "$profile"' EXIT
     file=${PICTURES:-.}/$name-${scheme%:*}.png
     chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run \
-        --disable-sync --hide-scrollbars --disable-background-networking --disable-component-update --user-data-dir="$profile" --log-level=3 \
-        --blink-settings=preferredColorScheme="${scheme#*:}" --window-size="$size" --screenshot="$file" "$@" "$url"
+        --disable-sync --hide-scrollbars --disable-background-networking --disable-component-update \
+        --user-data-dir="$profile" --log-level=3 --blink-settings=preferredColorScheme="${scheme#*:}" --window-size="$size" \
+        --screenshot="$file" "$@" "$url"
     rm -rf "$profile"
     [ "$(stat -c %s "$file")" -lt 150000 ] || { echo "$file is larger than 150 kB" >&2; exit 1; }
 done

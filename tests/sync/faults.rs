@@ -121,8 +121,8 @@ async fn cut_connections_amid_writes_cost_nothing() {
 #[tokio::test]
 async fn what_happens_while_no_connection_can_be_made_is_made_up_for() {
     let bed = Bed::new().await;
-    let ecr = Given::new("ecr", "pull-cut-off", "cut-off-*");
-    bed.namespaces("cut-off", 2).await;
+    let ecr = Given::new("ecr", "pull-offline", "offline-*");
+    bed.namespaces("offline", 2).await;
     let (proxy, client) = bed.via(NEVER).await;
     let syncer = bed.sync_as(client, crate::bed::US, &[&ecr]);
     ecr.publish("first");
@@ -130,12 +130,12 @@ async fn what_happens_while_no_connection_can_be_made_is_made_up_for() {
     proxy.set(Fault::Refuse);
     proxy.cut();
     until("the end of all connections", async || (proxy.open() == 0).then_some(())).await;
-    bed.delete_secret("cut-off-0", "pull-cut-off").await;
+    bed.delete_secret("offline-0", "pull-offline").await;
     ecr.publish("second");
     syncer.until(|summary| summary.failing > 0).await;
     proxy.set(Fault::None);
-    for name in ["cut-off-0", "cut-off-1"] {
-        bed.until_secret(name, "pull-cut-off", |config| config.contains("second")).await;
+    for name in ["offline-0", "offline-1"] {
+        bed.until_secret(name, "pull-offline", |config| config.contains("second")).await;
     }
     syncer.until(|summary| summary.settled && summary.in_sync == 2 && summary.failing == 0).await;
     bed.assert_at_rest(syncer, &[&ecr]).await;
