@@ -146,7 +146,7 @@ async fn what_to_look_at_and_the_runbooks_can_be_followed() {
     let mut shell = Shell::open(&scene, "docs/watch.md", &own).await;
     let status = shell.until("curl").await;
     assert!(status.contains("\"registries\""), "{status}");
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let http = world::plain_http().expect("a client");
     for (path, code) in [("/status.json", 401), ("/livez", 200)] {
         let answer = http.get(format!("http://{address}{path}")).send().await.expect("an answer");
         assert_eq!(answer.status(), code, "{path} without a token");

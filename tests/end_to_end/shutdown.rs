@@ -27,14 +27,29 @@ async fn told_to_stop_amid_a_thousand_writes_it_ends_in_time_with_nothing_half_d
     assert!(done < ALL, "it was amid the work");
     let lease = Api::<Lease>::namespaced(scene.client.clone(), "amid").get("pullmint").await.expect("the Lease");
     let holder = lease.spec.expect("its content").holder_identity;
-    let too_slow = scene.log_of("a").contains("could not give the lease back");
-    assert!(too_slow || holder.as_deref().is_none_or(str::is_empty), "{holder:?}");
+    assert!(holder.as_deref().is_none_or(str::is_empty), "{holder:?}");
 
     // What is left to do is the rest: nothing of what was done is done again.
     let rest = scene.pullmint(&["once"]).await;
     let told = format!("{ALL} in place, {} written, 0 refused, 0 failing, 0 waiting\n", ALL - done);
     assert!(rest.out.ends_with(&told), "{} of {ALL} were written: {rest:?}", done);
     assert_eq!(mints(&scene), [1; 4]);
+}
+
+/// `a`, by way of this proxy.
+fn run_via(scene: &Scene, proxy: &HttpProxy) -> Process {
+    let kubeconfig = scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig");
+    scene.named("a").env("KUBECONFIG", kubeconfig).start().expect("pullmint starts")
+}
+
+/// Tells `a` to stop, which waits for the answers that the proxy holds back, and then ends.
+async fn ends_with_the_answers(scene: &Scene, pullmint: &mut Process, proxy: &HttpProxy) {
+    signal(pullmint, Signal::TERM);
+    scene.until_said_by("a", &["stopping"]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(pullmint.is_running(), "it waits");
+    proxy.release();
+    assert_eq!(end_of(pullmint, IN_TIME).await, Some(0));
 }
 
 #[tokio::test]
@@ -52,16 +67,10 @@ async fn told_to_stop_it_waits_for_the_answers_to_the_writes_in_flight() {
         count.fetch_add(1, Ordering::Relaxed);
         Answer::Hold
     });
-    let kubeconfig = scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig");
-    let mut pullmint = scene.named("a").env("KUBECONFIG", kubeconfig).start().expect("pullmint starts");
+    let mut pullmint = run_via(&scene, &proxy);
     let all = async || (held.load(Ordering::Relaxed) == 4).then_some(());
     scene.until("four writes to be in flight", PATIENCE, all).await;
-    signal(&pullmint, Signal::TERM);
-    scene.until_said_by("a", &["stopping"]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(pullmint.is_running(), "it waits");
-    proxy.release();
-    assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+    ends_with_the_answers(&scene, &mut pullmint, &proxy).await;
     assert!(!scene.log_of("a").contains("not answered in time"), "{}", scene.log_of("a"));
 }
 
@@ -77,15 +86,9 @@ async fn told_to_stop_before_a_new_credential_is_saved_it_saves_it_however_slow_
         // The first one is that of the beginning.
         if is_read && count.fetch_add(1, Ordering::Relaxed) > 0 { Answer::Hold } else { Answer::Pass }
     });
-    let kubeconfig = scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig");
-    let mut pullmint = scene.named("a").env("KUBECONFIG", kubeconfig).start().expect("pullmint starts");
+    let mut pullmint = run_via(&scene, &proxy);
     scene.until_secret("unsaved-0", "pullmint-ecr").await;
-    signal(&pullmint, Signal::TERM);
-    scene.until_said_by("a", &["stopping"]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(pullmint.is_running(), "it waits");
-    proxy.release();
-    assert_eq!(end_of(&mut pullmint, IN_TIME).await, Some(0));
+    ends_with_the_answers(&scene, &mut pullmint, &proxy).await;
     assert!(scene.secret("unsaved", "pullmint-state").await.is_some(), "{}", scene.log_of("a"));
 }
 

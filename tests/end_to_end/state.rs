@@ -8,7 +8,6 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use pullmint::credential::{Credential, Expiry};
 use pullmint::keeper::slot::{Minted, Slot, Verification};
 use pullmint::state::{Kept, StateError, StateSecret};
@@ -159,10 +158,7 @@ fn minted(scene: &Scene, second: i64, verification: Verification) -> Kept {
 
 /// A client whose requests go through this proxy.
 async fn client_via(scene: &Scene, proxy: &HttpProxy) -> kube::Client {
-    let kubeconfig = Kubeconfig::read_from(scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig"));
-    let options = KubeConfigOptions::default();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig.expect("a kubeconfig"), &options).await;
-    kube::Client::try_from(config.expect("a configuration")).expect("a client")
+    world::client(&scene.around.kubeconfig_via(&proxy.url()).expect("a kubeconfig")).await.expect("a client")
 }
 
 #[tokio::test]

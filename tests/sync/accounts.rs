@@ -19,7 +19,7 @@ impl Bed {
         self.accounts(namespace).create(&PostParams::default(), &account).await.expect("a ServiceAccount");
     }
 
-    async fn until_listed(&self, namespace: &str, name: &str, secrets: &[&str]) -> ServiceAccount {
+    pub(crate) async fn until_listed(&self, namespace: &str, name: &str, secrets: &[&str]) -> ServiceAccount {
         until(&format!("{secrets:?} in ServiceAccount {namespace}/{name}"), async || {
             let account = self.accounts(namespace).get_opt(name).await.expect("an answer")?;
             (listed(&account) == secrets).then_some(account)

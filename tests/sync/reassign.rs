@@ -134,13 +134,7 @@ async fn an_account_that_leaves_the_configuration_loses_what_was_added_to_it() {
     syncer.until(|summary| summary.settled && summary.in_sync == 2).await;
     let without = Given { accounts: Vec::new(), ..ecr };
     syncer.assign(&[&without]);
-    let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
-        kube::Api::namespaced(bed.client.clone(), "unnamed-0");
-    until("an account without pull Secrets", async || {
-        let account = accounts.get("default").await.expect("an account");
-        account.image_pull_secrets.is_none_or(|secrets| secrets.is_empty()).then_some(())
-    })
-    .await;
+    bed.until_listed("unnamed-0", "default", &[]).await;
 }
 
 #[tokio::test]
@@ -161,13 +155,7 @@ async fn what_an_earlier_process_left_under_a_retired_name_goes_and_what_is_clai
     later.assign_without(&[&stays], "pull-outlived", "default");
     for namespace in ["outlived-0", "outlived-1"] {
         bed.until_no_secret(namespace, "pull-outlived").await;
-        let accounts: kube::Api<k8s_openapi::api::core::v1::ServiceAccount> =
-            kube::Api::namespaced(bed.client.clone(), namespace);
-        until("an account without pull Secrets", async || {
-            let account = accounts.get("default").await.expect("an account");
-            account.image_pull_secrets.is_none_or(|secrets| secrets.is_empty()).then_some(())
-        })
-        .await;
+        bed.until_listed(namespace, "default", &[]).await;
     }
     assert_eq!(bed.secret("outlived-2", "pull-outlived").await, Some(theirs));
     later.assign_without(&[&stays], "pull-staying", "default");

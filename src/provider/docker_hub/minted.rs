@@ -74,12 +74,12 @@ impl Minted<'_> {
         let path = self.kind.path();
         // Expired tokens count against the quota until someone deletes them. If that fails, there may be room yet.
         let patience = self.outside.http.patience();
-        let error = match timeout(patience, self.delete_expired(&session, &path, now)).await {
+        let deleted = match timeout(patience, self.delete_expired(&session, &path, now)).await {
             Ok(Ok(left)) => Ok(left),
             Ok(Err(error)) => Err(error.chain()),
             Err(_) => Err(format!("they were not deleted within {} s", patience.as_secs())),
         };
-        let existing = error
+        let existing = deleted
             .inspect_err(
                 |error| tracing::warn!(registry = %self.registry, error, "expired access tokens stay at Docker Hub"),
             )
